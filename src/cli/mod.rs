@@ -1,0 +1,8 @@
+//! Stub.
+
+pub mod check;
+pub mod demo;
+pub mod influx;
+pub mod report;
+pub mod run;
+pub mod status;

@@ -1,0 +1,4 @@
+//! Stub.
+
+pub mod check;
+pub mod read;

@@ -1,0 +1,3 @@
+//! Heat as physics: properties of fluids and heat from flow and temperatures.
+
+pub mod water;

@@ -1,0 +1,13 @@
+//! What things mean, without a clock, a device or a disk.
+
+pub mod balance;
+pub mod counter;
+pub mod flow;
+pub mod heat;
+pub mod interval;
+pub mod meter;
+pub mod quality;
+pub mod schema;
+pub mod snapshot;
+pub mod time;
+pub mod units;

@@ -1,0 +1,242 @@
+//! How good a number is, and why one is missing.
+//!
+//! One vocabulary everywhere: the names go to people and to JSON, the integers
+//! to InfluxDB. A derived number has the worst quality of its inputs.
+//! **Missing is not zero**: a number that is not known is a [`Gap`], which names
+//! the meter and the reason.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// How good a number is; the order is from good to bad.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Quality {
+    /// Measured and plausible.
+    #[default]
+    Good,
+    /// Between two measured values, more than a minute apart.
+    Interpolated,
+    /// Filled in across a long gap, scaled to what the registers say.
+    Estimated,
+    /// Computed from other measurements.
+    Derived,
+    /// Entered by a person.
+    Manual,
+    /// Older than the meter's declared freshness.
+    Stale,
+    /// Measured, and not plausible.
+    Suspect,
+    /// Not there.
+    Missing,
+}
+
+/// A row of the one table of qualities.
+pub struct QualityRow {
+    /// The quality.
+    pub quality: Quality,
+    /// Its name in JSON, CSV and on the page.
+    pub name: &'static str,
+    /// Its integer in InfluxDB.
+    pub code: i64,
+    /// The internal letter of interval data (validated, interpolated, …).
+    pub letter: char,
+    /// NEM12 quality flag and method.
+    pub nem12: &'static str,
+    /// ESPI `ReadingQuality`.
+    pub espi: u8,
+}
+
+/// Every quality there is, in order of its integer.
+#[rustfmt::skip]
+pub const QUALITIES: &[QualityRow] = &[
+    QualityRow { quality: Quality::Good,         name: "good",         code: 0, letter: 'A', nem12: "A",   espi: 17 },
+    QualityRow { quality: Quality::Interpolated, name: "interpolated", code: 1, letter: 'I', nem12: "S17", espi: 9 },
+    QualityRow { quality: Quality::Estimated,    name: "estimated",    code: 2, letter: 'L', nem12: "S14", espi: 8 },
+    QualityRow { quality: Quality::Derived,      name: "derived",      code: 3, letter: 'C', nem12: "S12", espi: 11 },
+    QualityRow { quality: Quality::Manual,       name: "manual",       code: 4, letter: 'C', nem12: "S18", espi: 7 },
+    QualityRow { quality: Quality::Stale,        name: "stale",        code: 5, letter: 'X', nem12: "S17", espi: 10 },
+    QualityRow { quality: Quality::Suspect,      name: "suspect",      code: 6, letter: 'X', nem12: "S18", espi: 10 },
+    QualityRow { quality: Quality::Missing,      name: "missing",      code: 7, letter: 'N', nem12: "N",   espi: 16 },
+];
+
+impl Quality {
+    fn row(self) -> Option<&'static QualityRow> {
+        QUALITIES.iter().find(|row| row.quality == self)
+    }
+
+    /// The name in JSON, CSV and on the page.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.row().map_or("missing", |row| row.name)
+    }
+
+    /// The integer in InfluxDB.
+    #[must_use]
+    pub fn code(self) -> i64 {
+        self.row().map_or(7, |row| row.code)
+    }
+
+    /// The quality with this integer.
+    #[must_use]
+    pub fn from_code(code: i64) -> Option<Self> {
+        QUALITIES
+            .iter()
+            .find(|row| row.code == code)
+            .map(|row| row.quality)
+    }
+
+    /// The worse of two.
+    #[must_use]
+    pub fn worst(self, other: Self) -> Self {
+        self.max(other)
+    }
+}
+
+/// Why a number is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The device did not answer in time.
+    Timeout,
+    /// The device answered with a Modbus exception.
+    Exception,
+    /// The device says that it has no value (NaN, a sentinel, `null`).
+    NotAvailable,
+    /// The value is outside of what the quantity or formula allows.
+    OutOfRange,
+    /// The answer was shorter than the value needs, or not a number.
+    ShortAnswer,
+    /// No connection to the device or broker.
+    Connect,
+    /// The last value is older than the declared freshness.
+    Stale,
+    /// The clock cannot be trusted.
+    Clock,
+    /// Nothing was heard since the start.
+    NeverSeen,
+    /// The configuration has no meter that would say.
+    Config,
+}
+
+/// Every reason, in order of its integer in InfluxDB.
+pub const REASONS: &[(Reason, &str)] = &[
+    (Reason::Timeout, "timeout"),
+    (Reason::Exception, "exception"),
+    (Reason::NotAvailable, "not_available"),
+    (Reason::OutOfRange, "out_of_range"),
+    (Reason::ShortAnswer, "short_answer"),
+    (Reason::Connect, "connect"),
+    (Reason::Stale, "stale"),
+    (Reason::Clock, "clock"),
+    (Reason::NeverSeen, "never_seen"),
+    (Reason::Config, "config"),
+];
+
+impl Reason {
+    /// The name in JSON and on the page.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        REASONS
+            .iter()
+            .find(|row| row.0 == self)
+            .map_or("config", |row| row.1)
+    }
+
+    /// The integer in InfluxDB: the place in [`REASONS`].
+    #[must_use]
+    pub fn code(self) -> i64 {
+        REASONS
+            .iter()
+            .position(|row| row.0 == self)
+            .and_then(|place| i64::try_from(place).ok())
+            .unwrap_or(9)
+    }
+
+    /// The reason with this integer.
+    #[must_use]
+    pub fn from_code(code: i64) -> Option<Self> {
+        REASONS.get(usize::try_from(code).ok()?).map(|row| row.0)
+    }
+
+    /// Whether the device itself says that there is no value, so that an older
+    /// value must not stand in for it. A lost answer says nothing of the kind:
+    /// the value before it stands until it is stale.
+    #[must_use]
+    pub fn is_said_by_device(self) -> bool {
+        matches!(
+            self,
+            Self::Exception | Self::NotAvailable | Self::OutOfRange
+        )
+    }
+}
+
+/// Why a number is unknown: which meter, and what about it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Gap {
+    /// The meter or sensor, as the configuration calls it; empty where the
+    /// configuration has none.
+    pub meter: Arc<str>,
+    /// What is wrong with it.
+    pub reason: Reason,
+}
+
+/// All that is missing for a derived number; never empty, without repetition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gaps(Vec<Gap>);
+
+impl Gaps {
+    /// One gap.
+    #[must_use]
+    pub fn one(meter: &Arc<str>, reason: Reason) -> Self {
+        Self(vec![Gap {
+            meter: Arc::clone(meter),
+            reason,
+        }])
+    }
+
+    /// The configuration names no meter for this number.
+    #[must_use]
+    pub fn config() -> Self {
+        Self(vec![Gap {
+            meter: Arc::from(""),
+            reason: Reason::Config,
+        }])
+    }
+
+    /// These gaps and those of another number.
+    pub fn join(&mut self, other: &Self) {
+        for gap in &other.0 {
+            if !self.0.contains(gap) {
+                self.0.push(gap.clone());
+            }
+        }
+    }
+
+    /// The gaps.
+    #[must_use]
+    pub fn list(&self) -> &[Gap] {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_qualities_is_in_order_of_its_integers() {
+        for (place, row) in QUALITIES.iter().enumerate() {
+            assert_eq!(usize::try_from(row.code), Ok(place));
+            assert_eq!(Quality::from_code(row.code), Some(row.quality));
+            assert_eq!(serde_json::to_value(row.quality).unwrap(), row.name);
+        }
+        for (reason, name) in REASONS {
+            assert_eq!(serde_json::to_value(reason).unwrap(), *name);
+            assert_eq!(Reason::from_code(reason.code()), Some(*reason));
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The `sunledger` command: arguments in, exit code out.
+
+fn main() {}

@@ -1,0 +1,4 @@
+//! Stub.
+
+pub mod modbus;
+pub mod mqtt;

@@ -1,0 +1,4 @@
+//! Stub.
+
+pub mod journal;
+pub mod ledger;

@@ -1,0 +1,5 @@
+//! Stub.
+
+pub mod clock;
+pub mod log;
+pub mod systemd;
