@@ -121,14 +121,28 @@ impl Engine {
     #[must_use]
     pub fn new(park: Arc<Park>, earlier: &[(String, String)]) -> Self {
         let left = |key: &str| {
-            earlier.iter().find(|(meter, _)| meter == key).map(|(_, json)| json.as_str())
+            earlier
+                .iter()
+                .find(|(meter, _)| meter == key)
+                .map(|(_, json)| json.as_str())
         };
-        let books: Vec<MeterBook> =
-            park.meters.iter().map(|meter| MeterBook::new(meter, left(&meter.id))).collect();
-        let feeds = park.meters.iter().zip(&books).map(|(meter, book)| feeds(meter, book)).collect();
+        let books: Vec<MeterBook> = park
+            .meters
+            .iter()
+            .map(|meter| MeterBook::new(meter, left(&meter.id)))
+            .collect();
+        let feeds = park
+            .meters
+            .iter()
+            .zip(&books)
+            .map(|(meter, book)| feeds(meter, book))
+            .collect();
         let own = left(ENGINE_STATE).and_then(|json| serde_json::from_str(json).ok());
         Self {
-            calendar: Calendar { zone: park.time_zone.clone(), minutes: park.settlement_minutes },
+            calendar: Calendar {
+                zone: park.time_zone.clone(),
+                minutes: park.settlement_minutes,
+            },
             snapshot: Snapshot::new(&park),
             books,
             feeds,
@@ -188,7 +202,9 @@ impl Engine {
     /// Strikes the balance at `now` and closes the intervals whose time has come.
     pub fn tick(&mut self, now: Timestamp) -> Tick {
         let started = *self.started.get_or_insert(now);
-        let powers = powers(&self.park, &|index, carrier| self.power(index, carrier, now));
+        let powers = powers(&self.park, &|index, carrier| {
+            self.power(index, carrier, now)
+        });
         self.turn_page(now);
         self.shape_export(&powers, now);
         self.last_tick = Some(now);
@@ -196,7 +212,10 @@ impl Engine {
         let entries = std::mem::take(&mut self.entries);
         for entry in &entries {
             let start = entry.span.start.as_millisecond();
-            if self.own.current.is_some_and(|span| span.start.as_millisecond() <= start)
+            if self
+                .own
+                .current
+                .is_some_and(|span| span.start.as_millisecond() <= start)
                 || self.own.ending.iter().any(|span| *span == entry.span)
             {
                 self.pending.entry(start).or_default().push(entry.clone());
@@ -209,9 +228,21 @@ impl Engine {
             self.open = self.open_intervals(now).into();
         }
         let ratios = self.today.ratios(now, &self.park.time_zone, &self.open);
-        let meters = (0..self.park.meters.len()).map(|index| self.meter_now(index, now)).collect();
-        let frame = Frame { at: now, powers, meters, ratios, open: Arc::clone(&self.open) };
-        Tick { frame, entries, closed }
+        let meters = (0..self.park.meters.len())
+            .map(|index| self.meter_now(index, now))
+            .collect();
+        let frame = Frame {
+            at: now,
+            powers,
+            meters,
+            ratios,
+            open: Arc::clone(&self.open),
+        };
+        Tick {
+            frame,
+            entries,
+            closed,
+        }
     }
 
     /// Takes note of intervals that the ledger settled: today's ratios rest on them.
@@ -253,7 +284,9 @@ impl Engine {
 
     /// Adds the time since the last tick to how export is fed.
     fn shape_export(&mut self, powers: &Powers, now: Timestamp) {
-        let (Some(last), Some(span)) = (self.last_tick, self.own.current) else { return };
+        let (Some(last), Some(span)) = (self.last_tick, self.own.current) else {
+            return;
+        };
         let ms = now.as_millisecond() - last.as_millisecond();
         if !(1..=TICK_GAP_MS).contains(&ms) {
             return;
@@ -270,7 +303,11 @@ impl Engine {
         };
         let parts = attribute(generation, import, export, discharge, charge);
         let hours = to_f64(ms) / 3_600_000.0;
-        let shape = self.own.shapes.entry(span.start.as_millisecond()).or_default();
+        let shape = self
+            .own
+            .shapes
+            .entry(span.start.as_millisecond())
+            .or_default();
         shape.generation_wh += parts.generation_to_grid * hours;
         shape.battery_wh += parts.battery_to_grid * hours;
     }
@@ -281,8 +318,11 @@ impl Engine {
         let waited = |since: Timestamp| {
             now.as_millisecond() - since.as_millisecond() >= CLOSE_AFTER_S * 1_000
         };
-        let (due, ending): (Vec<Span>, Vec<Span>) =
-            self.own.ending.iter().partition(|span| waited(span.end.max(started)));
+        let (due, ending): (Vec<Span>, Vec<Span>) = self
+            .own
+            .ending
+            .iter()
+            .partition(|span| waited(span.end.max(started)));
         self.own.ending = ending;
         let mut closed = Vec::new();
         for span in due {
@@ -318,9 +358,17 @@ impl Engine {
             }
             let shape = self.own.shapes.get(&start).copied().unwrap_or_default();
             let end = span.end.min(now.max(span.start));
-            let elapsed = Span { start: span.start, end };
+            let elapsed = Span {
+                start: span.start,
+                end,
+            };
             let flows = settle(&self.park, &entries, shape, elapsed);
-            open.push(Interval { span: *span, closed: false, revision: 0, flows });
+            open.push(Interval {
+                span: *span,
+                closed: false,
+                revision: 0,
+                flows,
+            });
         }
         open
     }
@@ -337,16 +385,28 @@ impl Engine {
             let point = meter.point(quantity).ok_or(Reason::Config)?;
             self.snapshot.standing(meter, index, point, now)
         };
-        heat_from(&settings, read("flow")?, read("temp_supply")?, read("temp_return")?)
+        heat_from(
+            &settings,
+            read("flow")?,
+            read("temp_supply")?,
+            read("temp_return")?,
+        )
     }
 
     /// The power of a meter in a balance, W.
     fn power(&self, index: MeterIndex, carrier: Carrier, now: Timestamp) -> Stated<f64> {
-        let Some(meter) = self.park.meters.get(index) else { return Err(Gaps::config()) };
+        let Some(meter) = self.park.meters.get(index) else {
+            return Err(Gaps::config());
+        };
         let gap = |reason| Gaps::one(&meter.id, reason);
         if let Some(point) = meter.power_point(carrier) {
-            let standing = self.snapshot.standing(meter, index, point, now).map_err(gap)?;
-            let Value::Analog(value) = standing.value else { return Err(gap(Reason::Config)) };
+            let standing = self
+                .snapshot
+                .standing(meter, index, point, now)
+                .map_err(gap)?;
+            let Value::Analog(value) = standing.value else {
+                return Err(gap(Reason::Config));
+            };
             return Ok(Known {
                 value,
                 quality: Quality::Good,
@@ -358,7 +418,12 @@ impl Engine {
             return Err(gap(Reason::Config));
         }
         let (value, oldest) = self.computed_heat(meter, index, now).map_err(gap)?;
-        Ok(Known { value, quality: Quality::Derived, oldest: Some(oldest), coverage_pct: 100.0 })
+        Ok(Known {
+            value,
+            quality: Quality::Derived,
+            oldest: Some(oldest),
+            coverage_pct: 100.0,
+        })
     }
 
     fn meter_now(&self, index: MeterIndex, now: Timestamp) -> MeterNow {
@@ -380,7 +445,10 @@ impl Engine {
                 || (carrier == Carrier::Heat && meter.heat_from_flow.is_some());
             has.then(|| self.power(index, carrier, now))
         };
-        let electricity = meter.role.electricity.and_then(|_| side(Carrier::Electricity));
+        let electricity = meter
+            .role
+            .electricity
+            .and_then(|_| side(Carrier::Electricity));
         let heat = meter.role.heat.and_then(|_| side(Carrier::Heat));
         let both = electricity.is_some();
         let mut reason = None;
@@ -390,8 +458,11 @@ impl Engine {
             Err(gaps) => {
                 reason = reason.or(gaps.list().first().map(|gap| gap.reason));
                 let stale = reason == Some(Reason::Stale) && newest.is_some();
-                quality =
-                    quality.worst(if stale { Quality::Stale } else { Quality::Missing });
+                quality = quality.worst(if stale {
+                    Quality::Stale
+                } else {
+                    Quality::Missing
+                });
             }
         };
         match (&electricity, &heat) {
@@ -406,13 +477,20 @@ impl Engine {
             (electricity, heat) => electricity.iter().chain(heat).for_each(&mut see),
         }
         let watts = |stated: &Option<Stated<f64>>| {
-            stated.as_ref().and_then(|stated| stated.as_ref().ok()).map(|known| known.value)
+            stated
+                .as_ref()
+                .and_then(|stated| stated.as_ref().ok())
+                .map(|known| known.value)
         };
         MeterNow {
             quality,
             reason,
             age_s: newest.map(|at| age(at, now).as_secs_f64()),
-            power_w: if both { watts(&electricity) } else { watts(&heat) },
+            power_w: if both {
+                watts(&electricity)
+            } else {
+                watts(&heat)
+            },
             heat_power_w: if both { watts(&heat) } else { None },
         }
     }
@@ -449,7 +527,10 @@ fn heat_from(
     };
     let per_m3 = heat_per_cubic_metre(settings.pressure_pa, hot, cold, settings.flow_sensor)
         .map_err(|_| Reason::OutOfRange)?;
-    Ok((flow_m3h / 3_600.0 * per_m3, flow.at.min(supply.at).min(back.at)))
+    Ok((
+        flow_m3h / 3_600.0 * per_m3,
+        flow.at.min(supply.at).min(back.at),
+    ))
 }
 
 /// Why a meter has not spoken of an interval that closes.

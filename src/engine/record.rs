@@ -57,7 +57,11 @@ impl Recorder {
             .map(|meter| MeterRows {
                 key: key(
                     meter.role.measurement,
-                    &[("meter", &meter.id), ("park", &park.id), ("role", meter.role.name)],
+                    &[
+                        ("meter", &meter.id),
+                        ("park", &park.id),
+                        ("role", meter.role.name),
+                    ],
                 ),
                 points: meter
                     .points
@@ -76,7 +80,10 @@ impl Recorder {
             })
             .collect();
         let balance = |carrier, name| {
-            (carrier, key(schema::BALANCE, &[("carrier", name), ("park", &park.id)]))
+            (
+                carrier,
+                key(schema::BALANCE, &[("carrier", name), ("park", &park.id)]),
+            )
         };
         Self {
             meters,
@@ -92,20 +99,29 @@ impl Recorder {
     /// Gives a reading the millisecond under which it is recorded: its own, or the
     /// next one after the meter's last row.
     pub fn stamp(&mut self, reading: &mut Reading) {
-        let Some(meter) = self.meters.get_mut(reading.meter) else { return };
-        let ms = reading.at.as_millisecond().max(meter.last_ms.saturating_add(1));
+        let Some(meter) = self.meters.get_mut(reading.meter) else {
+            return;
+        };
+        let ms = reading
+            .at
+            .as_millisecond()
+            .max(meter.last_ms.saturating_add(1));
         meter.last_ms = ms;
         reading.at = Timestamp::from_millisecond(ms).unwrap_or(reading.at);
     }
 
     /// Writes a reading.
     pub fn reading(&mut self, reading: &Reading) {
-        let Some(meter) = self.meters.get(reading.meter) else { return };
+        let Some(meter) = self.meters.get(reading.meter) else {
+            return;
+        };
         self.rows.begin(&meter.key);
         let mut missing: Option<Reason> = None;
         let mut present = false;
         for (point, said) in &reading.values {
-            let Some(fields) = meter.points.get(*point) else { continue };
+            let Some(fields) = meter.points.get(*point) else {
+                continue;
+            };
             match said {
                 Ok(Value::Analog(value)) => self.rows.float(fields.value, *value),
                 Ok(Value::Count(count)) => {
@@ -118,7 +134,11 @@ impl Recorder {
             }
             present |= said.is_ok();
         }
-        let quality = if present { Quality::Good } else { Quality::Missing };
+        let quality = if present {
+            Quality::Good
+        } else {
+            Quality::Missing
+        };
         self.rows.int(schema::QUALITY, quality.code());
         if let Some(reason) = missing {
             self.rows.int(schema::REASON, reason.code());
@@ -152,14 +172,20 @@ impl Recorder {
     pub fn interval(&mut self, interval: &Interval) {
         let revision = interval.revision.to_string();
         for (row, stated) in interval.flows.iter() {
-            let tags = [("flow", row.name), ("park", &*self.park.id), ("revision", &*revision)];
+            let tags = [
+                ("flow", row.name),
+                ("park", &*self.park.id),
+                ("revision", &*revision),
+            ];
             self.rows.begin(&key(schema::INTERVAL, &tags));
             if let Ok(known) = stated {
                 self.rows.float("wh", known.value.as_watt_hours());
                 self.rows.int("mwh", known.value.0);
                 self.rows.float("coverage_pct", known.coverage_pct);
             }
-            let quality = stated.as_ref().map_or(Quality::Missing, |known| known.quality);
+            let quality = stated
+                .as_ref()
+                .map_or(Quality::Missing, |known| known.quality);
             self.rows.int(schema::QUALITY, quality.code());
             self.rows.int("length_s", interval.span.ms() / 1_000);
             self.rows.end(interval.span.start.as_millisecond());
@@ -168,8 +194,10 @@ impl Recorder {
 
     /// Writes that the journal had to drop points.
     pub fn dropped(&mut self, at: Timestamp, points: u64) {
-        self.rows.begin(&key(schema::EVENT, &[("park", &self.park.id)]));
-        self.rows.int("dropped_points", i64::try_from(points).unwrap_or(i64::MAX));
+        self.rows
+            .begin(&key(schema::EVENT, &[("park", &self.park.id)]));
+        self.rows
+            .int("dropped_points", i64::try_from(points).unwrap_or(i64::MAX));
         self.rows.end(at.as_millisecond());
     }
 
@@ -182,21 +210,30 @@ impl Recorder {
     /// Takes the rows written since the last time.
     pub fn take(&mut self) -> Rows {
         let rows = std::mem::take(&mut self.rows);
-        Rows { points: u32::try_from(rows.points).unwrap_or(u32::MAX), text: rows.text }
+        Rows {
+            points: u32::try_from(rows.points).unwrap_or(u32::MAX),
+            text: rows.text,
+        }
     }
 
     /// A reading back from its row; none for rows of another kind, of another park's
     /// meter, or of a register that counts differently from today's configuration.
     #[must_use]
     pub fn read_back(&self, line: &ParsedLine) -> Option<Reading> {
-        if !schema::METER_MEASUREMENTS.iter().any(|(name, _)| *name == line.measurement) {
+        if !schema::METER_MEASUREMENTS
+            .iter()
+            .any(|(name, _)| *name == line.measurement)
+        {
             return None;
         }
         let tag = |name: &str| line.tags.iter().find(|(key, _)| key == name);
         let index: MeterIndex = self.park.meter(&tag("meter")?.1)?;
         let rows = self.meters.get(index)?;
         let field = |name: &str| {
-            line.fields.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+            line.fields
+                .iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value)
         };
         let mut values = Vec::new();
         for (point, fields) in rows.points.iter().enumerate() {
@@ -215,16 +252,26 @@ impl Recorder {
                 Some(FieldValue::Integer(code)) => Reason::from_code(*code)?,
                 _ => return None,
             };
-            values = (0..rows.points.len()).map(|point| (point, Err(reason))).collect();
+            values = (0..rows.points.len())
+                .map(|point| (point, Err(reason)))
+                .collect();
         }
         let at = Timestamp::from_millisecond(line.time_ms).ok()?;
-        Some(Reading { meter: index, at, values })
+        Some(Reading {
+            meter: index,
+            at,
+            values,
+        })
     }
 }
 
 /// Field names of the flows, in the order of [`FLOWS`].
-static BALANCE_FIELDS: std::sync::LazyLock<Vec<String>> =
-    std::sync::LazyLock::new(|| FLOWS.iter().map(|row| schema::balance_field(row.live)).collect());
+static BALANCE_FIELDS: std::sync::LazyLock<Vec<String>> = std::sync::LazyLock::new(|| {
+    FLOWS
+        .iter()
+        .map(|row| schema::balance_field(row.live))
+        .collect()
+});
 
 /// The key of a series. Names are checked when the configuration is read; one that
 /// still can not be written is recorded under `unnamed` and not lost.

@@ -38,12 +38,15 @@ pub struct Today {
 impl Today {
     /// Takes in an interval, or its next revision.
     pub fn settle(&mut self, interval: &Interval) {
-        self.intervals.insert(interval.span.start.as_millisecond(), interval.clone());
+        self.intervals
+            .insert(interval.span.start.as_millisecond(), interval.clone());
     }
 
     /// The ratios at `now`.
     pub fn ratios(&mut self, now: Timestamp, zone: &TimeZone, open: &[Interval]) -> Ratios {
-        let Some(today) = day(local_date(now, zone), zone) else { return Ratios::default() };
+        let Some(today) = day(local_date(now, zone), zone) else {
+            return Ratios::default();
+        };
         let midnight = today.start.as_millisecond();
         self.intervals = self.intervals.split_off(&midnight);
         let settled = self.intervals.values();
@@ -54,16 +57,28 @@ impl Today {
         let sum = |flow: Flow| -> Option<f64> {
             let total: Option<MilliwattHours> = all
                 .iter()
-                .map(|interval| interval.flows.of(flow).as_ref().ok().map(|known| known.value))
+                .map(|interval| {
+                    interval
+                        .flows
+                        .of(flow)
+                        .as_ref()
+                        .ok()
+                        .map(|known| known.value)
+                })
                 .sum();
             total.map(MilliwattHours::as_watt_hours)
         };
         let sufficiency = ratio(sum(Flow::Import), sum(Flow::Load)).map(|import| 1.0 - import);
         let solar = sum(Flow::SolarField);
-        let made = [Flow::SolarField, Flow::Boilers, Flow::ElectricBoiler, Flow::HeatPump]
-            .into_iter()
-            .map(sum)
-            .sum::<Option<f64>>();
+        let made = [
+            Flow::SolarField,
+            Flow::Boilers,
+            Flow::ElectricBoiler,
+            Flow::HeatPump,
+        ]
+        .into_iter()
+        .map(sum)
+        .sum::<Option<f64>>();
         Ratios {
             self_consumption: ratio(sum(Flow::SelfConsumption), sum(Flow::Generation)),
             self_sufficiency: sufficiency,
