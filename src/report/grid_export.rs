@@ -118,6 +118,10 @@ impl GridExport {
     /// The report of a scope from the intervals that the ledger has in it.
     #[must_use]
     pub fn new(scope: Scope, intervals: &[Interval]) -> Self {
+        let by_start: std::collections::BTreeMap<Timestamp, &Interval> = intervals
+            .iter()
+            .map(|interval| (interval.span.start, interval))
+            .collect();
         let rows = slots(scope.span, &scope.time_zone, scope.settlement_minutes)
             .map(|span| {
                 let known = intervals
