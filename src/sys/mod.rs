@@ -1,4 +1,4 @@
-//! Stub.
+//! What the machine gives: clocks, the service manager, the log.
 
 pub mod clock;
 pub mod log;
