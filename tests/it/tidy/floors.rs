@@ -45,15 +45,16 @@ pub const SETTINGS: &[&str] = &["Settings", "Poll", "Subscription", "Tls", "Secr
 pub const FLOORS: &[Floor] = &[
     // The words.
     pure("domain::units",    &[]),
-    pure("domain::time",     &["domain::units"]),
-    pure("domain::quality",  &["domain::units", "domain::time"]),
-    pure("domain::meter",    &["domain::units", "domain::time", "domain::quality"]),
-    pure("domain::snapshot", &["domain::units", "domain::time", "domain::quality", "domain::meter"]),
-    pure("domain::flow",     &["domain::units", "domain::time", "domain::quality", "domain::meter", "domain::snapshot"]),
+    pure("domain::quality",  &["domain::units"]),
+    pure("domain::meter",    &["domain::units", "domain::quality"]),
+    pure("domain::flow",     &["domain::units", "domain::quality", "domain::meter"]),
+    pure("domain::interval", &["domain::units", "domain::quality", "domain::meter", "domain::flow"]),
+    pure("domain::time",     &["domain::units", "domain::interval"]),
+    pure("domain::snapshot", &["domain::units", "domain::quality", "domain::meter", "domain::time"]),
     pure("domain::schema",   &["domain::units", "domain::quality", "domain::meter", "domain::flow"]),
     // What they mean, and bytes.
-    pure("domain",           &["domain::units", "domain::time", "domain::quality", "domain::meter", "domain::snapshot", "domain::flow", "domain::schema"]),
-    pure("wire",             &["domain::units", "domain::time", "domain::quality", "domain::meter", "domain::snapshot", "domain::schema"]),
+    pure("domain",           &["domain::units", "domain::quality", "domain::meter", "domain::flow", "domain::interval", "domain::time", "domain::snapshot", "domain::schema"]),
+    pure("wire",             &["domain::units", "domain::quality", "domain::meter", "domain::snapshot", "domain::schema"]),
     pure("report",           &["domain"]),
     // What to do next.
     pure("engine",           &["domain", "wire"]),
