@@ -1,5 +1,6 @@
-//! What the machine gives: clocks, the service manager, the log.
+//! The machine around the daemon: clocks, logs, systemd, secrets.
 
 pub mod clock;
 pub mod log;
+pub mod secret;
 pub mod systemd;

@@ -128,12 +128,35 @@ pub fn imports(source: &Source<'_>) -> Vec<String> {
     let mut named = crate_paths(source);
     named.extend(paths(&source.code, "sunledger"));
     for (at, path) in named {
-        if let Some(why) = forbidden(floor, &path) {
-            let line = line(&source.code, at);
-            faults.push(format!("{}:{line}: {why}", source.path));
+        for (at, path) in through_module(source, floor, at, path) {
+            if let Some(why) = forbidden(floor, &path) {
+                let line = line(&source.code, at);
+                faults.push(format!("{}:{line}: {why}", source.path));
+            }
         }
     }
     faults
+}
+
+/// What a file takes out of a module of which it may name parts alone:
+/// `use crate::source::modbus` and `modbus::Poll` is `source::modbus::Poll`.
+fn through_module(
+    source: &Source<'_>,
+    floor: &Floor,
+    at: usize,
+    path: String,
+) -> Vec<(usize, String)> {
+    let name = path.rsplit("::").next().unwrap_or(&path).to_owned();
+    let is_module = name.starts_with(|c: char| c.is_ascii_lowercase());
+    let is_part = floor.parts.iter().any(|part| within(&path, part));
+    let taken = paths(&source.code, &name);
+    if !is_module || !is_part || taken.is_empty() {
+        return vec![(at, path)];
+    }
+    taken
+        .into_iter()
+        .map(|(at, part)| (at, format!("{path}::{part}")))
+        .collect()
 }
 
 /// Why a module of this floor may not name a path.
@@ -231,6 +254,8 @@ mod tests {
             ("src/engine/book.rs",     "use crate::engine::other; use crate::wire;", ""),
             ("src/config/check.rs",    "use crate::source::modbus::Settings as M;",  ""),
             ("src/config/check.rs",    "use crate::source::modbus::{Poll, run};",    "src/config/check.rs:1: `config` may name settings of `source`, and `source::modbus::run` is none"),
+            ("src/config/check.rs",    "use crate::source::modbus; modbus::Poll {}", ""),
+            ("src/config/check.rs",    "use crate::source::modbus; modbus::run()",   "src/config/check.rs:1: `config` may name settings of `source`, and `source::modbus::run` is none"),
             ("src/config/check.rs",    "use crate::store;",                          "src/config/check.rs:1: `config` may name settings of `store`, and `store` is none"),
             ("src/simulate/park.rs",   "use crate::domain::balance::balance;",       "src/simulate/park.rs:1: `simulate` may never use `domain::balance`"),
             ("src/simulate/park.rs",   "use crate::domain::interval;",               "src/simulate/park.rs:1: `simulate` may never use `domain::interval`"),
