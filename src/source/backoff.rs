@@ -54,7 +54,10 @@ mod tests {
         for expected_s in [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0] {
             let wait = backoff.failed().as_secs_f64();
             assert!(wait >= 0.8 * expected_s - 1e-9, "{wait} for {expected_s}");
-            assert!(wait <= (1.2 * expected_s).min(30.0), "{wait} for {expected_s}");
+            assert!(
+                wait <= (1.2 * expected_s).min(30.0),
+                "{wait} for {expected_s}"
+            );
         }
         backoff.reset();
         assert!(backoff.failed() <= Duration::from_millis(1_200));

@@ -119,7 +119,10 @@ mod tests {
     #[test]
     fn a_nesting_bomb_is_refused() {
         let bomb = "[".repeat(100_000);
-        assert_eq!(number(bomb.as_bytes(), Some("/0")), Err(Reason::ShortAnswer));
+        assert_eq!(
+            number(bomb.as_bytes(), Some("/0")),
+            Err(Reason::ShortAnswer)
+        );
     }
 
     proptest! {

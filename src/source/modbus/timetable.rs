@@ -27,6 +27,8 @@ struct Row {
     period_ms: i64,
     phase_ms: i64,
     due_ms: i64,
+    /// When it had its last turn.
+    turn_ms: i64,
 }
 
 /// What to do next.
@@ -60,6 +62,7 @@ impl Timetable {
                 period_ms,
                 phase_ms: (period_ms.saturating_mul(PHASE_MS) / 1_000).min(PHASE_MS),
                 due_ms: 0,
+                turn_ms: i64::MIN,
             };
             row.due_ms = row.after(now_ms);
             row
@@ -69,23 +72,25 @@ impl Timetable {
         }
     }
 
-    /// What to do at this moment. The meter that has waited longest is first, and
-    /// of those that wait equally long the first of the configuration.
+    /// What to do at this moment. The meter that is due for the longest time is
+    /// first; of those that are due together, the one whose last turn is longest ago.
     pub fn next(&mut self, now_ms: i64) -> Next {
         for row in &mut self.rows {
-            // The clock was set back: the due time is of a day that is still to come.
-            if row.due_ms.saturating_sub(now_ms) > row.period_ms {
+            // The clock was set back, by more than a correction within the period:
+            // that due time is far off, and waiting for it would silence the meter.
+            if row.due_ms.saturating_sub(now_ms) > row.period_ms.saturating_mul(2) {
                 row.due_ms = row.after(now_ms);
             }
         }
         let earliest = self.rows.iter_mut().enumerate();
-        let Some((index, row)) = earliest.min_by_key(|(_, row)| row.due_ms) else {
+        let Some((index, row)) = earliest.min_by_key(|(_, row)| (row.due_ms, row.turn_ms)) else {
             return Next::Wait(u64::MAX);
         };
         match u64::try_from(row.due_ms.saturating_sub(now_ms)) {
             Ok(wait) if wait > 0 => Next::Wait(wait),
             _ => {
                 row.due_ms = row.after(now_ms);
+                row.turn_ms = now_ms;
                 Next::Poll(index)
             }
         }
@@ -100,7 +105,12 @@ mod tests {
 
     /// Who is polled when, on a bus where each poll takes its time, from `start`
     /// until `end`.
-    fn polled(periods: &[i64], start: i64, end: i64, took: impl Fn(usize) -> i64) -> Vec<(usize, i64)> {
+    fn polled(
+        periods: &[i64],
+        start: i64,
+        end: i64,
+        took: impl Fn(usize) -> i64,
+    ) -> Vec<(usize, i64)> {
         let mut table = Timetable::new(periods.iter().copied(), start);
         let mut now = start;
         let mut log = Vec::new();
@@ -138,13 +148,19 @@ mod tests {
         // The first poll takes 3.9 s. One late poll, and in step again.
         let stalls = std::cell::Cell::new(3_900);
         let log = polled(&[1_000], 0, 7_000, |_| stalls.replace(20));
-        assert_eq!(log, [(0, 700), (0, 4_600), (0, 4_700), (0, 5_700), (0, 6_700)]);
+        assert_eq!(
+            log,
+            [(0, 700), (0, 4_600), (0, 4_700), (0, 5_700), (0, 6_700)]
+        );
     }
 
     #[test]
     fn a_bus_slower_than_its_period_polls_late_and_never_twice() {
         let log = polled(&[1_000], 0, 6_000, |_| 1_300);
-        assert_eq!(log, [(0, 700), (0, 2_000), (0, 3_300), (0, 4_600), (0, 5_900)]);
+        assert_eq!(
+            log,
+            [(0, 700), (0, 2_000), (0, 3_300), (0, 4_600), (0, 5_900)]
+        );
     }
 
     #[test]
@@ -159,7 +175,11 @@ mod tests {
     fn a_quick_meter_does_not_starve_a_slow_one() {
         // The quick one alone would fill the bus.
         let log = polled(&[100, 10_000], 0, 60_000, |_| 150);
-        let slow: Vec<i64> = log.iter().filter(|row| row.0 == 1).map(|row| row.1).collect();
+        let slow: Vec<i64> = log
+            .iter()
+            .filter(|row| row.0 == 1)
+            .map(|row| row.1)
+            .collect();
         assert_eq!(slow.len(), 6);
         for (k, at) in (0..).zip(slow) {
             let late = at - (k * 10_000 + 700);
@@ -174,7 +194,7 @@ mod tests {
         assert_eq!(table.next(1_000_000), Next::Wait(700));
         assert_eq!(table.next(1_000_700), Next::Poll(0));
         // Back by a moment that is less than a period: the same due time is not served again.
-        assert_eq!(table.next(1_000_690), Next::Wait(1_010 - 1_000 + 1_000));
+        assert_eq!(table.next(1_000_690), Next::Wait(1_010));
         assert_eq!(table.next(9_000_000), Next::Poll(0));
         assert_eq!(table.next(9_000_000), Next::Wait(700));
     }
