@@ -560,6 +560,7 @@ fn sensor(table: &Table<'_>, brokers: &Known, read: &mut Read) {
                 meter,
                 topic,
                 points: decodes,
+                retained_ok: on_change,
             },
         ));
     }

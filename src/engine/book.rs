@@ -573,10 +573,13 @@ impl MeterBook {
 
     /// The books as they are kept on disk, if they changed since they were last asked for.
     pub fn to_json(&mut self) -> Option<String> {
-        if !std::mem::take(&mut self.changed) {
-            return None;
-        }
-        serde_json::to_string(&self.tracks).ok()
+        std::mem::take(&mut self.changed).then(|| self.as_json())
+    }
+
+    /// The books as they are kept on disk.
+    #[must_use]
+    pub fn as_json(&self) -> String {
+        serde_json::to_string(&self.tracks).unwrap_or_default()
     }
 }
 

@@ -163,6 +163,22 @@ impl Engine {
         &self.park
     }
 
+    /// What devices said last.
+    #[must_use]
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Shows what a meter said and books nothing: its time is not known.
+    pub fn show(&mut self, reading: &Reading) {
+        self.snapshot.accept(reading);
+    }
+
+    /// Forgets what was shown, before it is heard with its right time.
+    pub fn forget(&mut self) {
+        self.snapshot = Snapshot::new(&self.park);
+    }
+
     /// Takes in what a meter said.
     pub fn hear(&mut self, reading: &Reading) {
         self.snapshot.accept(reading);
@@ -243,6 +259,53 @@ impl Engine {
             entries,
             closed,
         }
+    }
+
+    /// What is known at `now`, without closing or booking anything.
+    #[must_use]
+    pub fn look(&mut self, now: Timestamp) -> Frame {
+        let powers = powers(&self.park, &|index, carrier| {
+            self.power(index, carrier, now)
+        });
+        self.frame(now, powers)
+    }
+
+    fn frame(&mut self, now: Timestamp, powers: Powers) -> Frame {
+        let ratios = self.today.ratios(now, &self.park.time_zone, &self.open);
+        let meters = (0..self.park.meters.len())
+            .map(|index| self.meter_now(index, now))
+            .collect();
+        Frame {
+            at: now,
+            powers,
+            meters,
+            ratios,
+            open: Arc::clone(&self.open),
+        }
+    }
+
+    /// Takes over from an engine of the same park what is not in its rows of state.
+    pub fn inherit(&mut self, earlier: &mut Self) {
+        self.snapshot = earlier.snapshot.clone();
+        self.today = std::mem::take(&mut earlier.today);
+        self.pending = std::mem::take(&mut earlier.pending);
+        self.entries = std::mem::take(&mut earlier.entries);
+        self.started = earlier.started;
+        self.last_tick = earlier.last_tick;
+    }
+
+    /// Every row of state, whether it changed or not: for an engine that goes on.
+    #[must_use]
+    pub fn state_for_resume(&self) -> Vec<(String, String)> {
+        let meters = self.park.meters.iter().zip(&self.books);
+        let mut rows: Vec<(String, String)> = meters
+            .map(|(meter, book)| (meter.id.to_string(), book.as_json()))
+            .collect();
+        rows.push((
+            ENGINE_STATE.to_owned(),
+            serde_json::to_string(&self.own).unwrap_or_default(),
+        ));
+        rows
     }
 
     /// Takes note of intervals that the ledger settled: today's ratios rest on them.

@@ -110,6 +110,14 @@ impl Recorder {
         reading.at = Timestamp::from_millisecond(ms).unwrap_or(reading.at);
     }
 
+    /// Never stamps a row with a time up to this one: an earlier run has.
+    pub fn begin_after(&mut self, at: Option<Timestamp>) {
+        let Some(at) = at else { return };
+        for meter in &mut self.meters {
+            meter.last_ms = meter.last_ms.max(at.as_millisecond());
+        }
+    }
+
     /// Writes a reading.
     pub fn reading(&mut self, reading: &Reading) {
         let Some(meter) = self.meters.get(reading.meter) else {

@@ -36,9 +36,9 @@ const PINGS_PER_PERIOD: u32 = 4;
 const STALLS_PER_PERIOD: u32 = 2;
 
 /// The line to the service manager.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Notifier {
-    manager: Option<UnixDatagram>,
+    manager: Option<Arc<UnixDatagram>>,
 }
 
 impl Notifier {
@@ -77,7 +77,7 @@ impl Notifier {
         manager.connect_addr(&address)?;
         manager.set_nonblocking(true)?;
         Ok(Self {
-            manager: Some(manager),
+            manager: Some(Arc::new(manager)),
         })
     }
 
