@@ -6,3 +6,6 @@
     clippy::as_conversions,
     clippy::panic
 )]
+
+mod store;
+mod support;
