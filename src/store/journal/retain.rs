@@ -115,11 +115,8 @@ impl Journal {
             wanted = wanted.saturating_sub(complete.bytes);
             let known = delivered.upto.max(delivered.counted);
             if let Some(summary) = summary.filter(|summary| summary.last_seq > known) {
-                let points = if complete.segment.first > known {
-                    summary.points
-                } else {
-                    segments::points_after(path, known).map_err(StoreError::io(path))?
-                };
+                let (points, _) = segments::after(path, complete.segment.first, known)
+                    .map_err(StoreError::io(path))?;
                 let dropped = Dropped {
                     points,
                     from: timestamp(summary.first_at_ms),

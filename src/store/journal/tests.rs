@@ -179,9 +179,9 @@ fn a_flipped_bit_costs_the_block_that_it_hits_and_no_other() {
     let files = segment_files(dir.path());
     let mut dice = Dice(20_260_603);
     for trial in 0..600 {
-        let path = &files[usize::try_from(dice.below(files.len() as u64)).unwrap()];
+        let path = &files[usize::try_from(dice.below(len_u64(files.len()))).unwrap()];
         let whole = fs::read(path).unwrap();
-        let byte = dice.below(whole.len() as u64);
+        let byte = dice.below(len_u64(whole.len()));
         let mut flipped = whole.clone();
         flipped[usize::try_from(byte).unwrap()] ^= 1 << dice.below(8);
         fs::write(path, &flipped).unwrap();
@@ -360,6 +360,22 @@ fn a_range_has_the_blocks_of_its_ticks_and_no_others() {
         assert_eq!(found, expected, "{from}..{until}");
         assert_eq!((reader.damaged(), reader.missing()), (0, 0));
     }
+}
+
+#[test]
+fn the_backlog_of_a_sink_is_every_point_behind_its_cursor() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = open(dir.path());
+    (0..60).for_each(|second| {
+        append(&mut journal, second, 4);
+    });
+    let reader = Reader::of(dir.path().to_owned()).unwrap();
+    for seq in 0..60 {
+        let backlog = reader.backlog(seq).unwrap();
+        assert_eq!(backlog.points, (60 - seq) * 8);
+        assert_eq!(backlog.oldest, Some(at(seq)));
+    }
+    assert_eq!(reader.backlog(60).unwrap(), reader::Backlog::default());
 }
 
 #[test]
