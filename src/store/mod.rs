@@ -36,6 +36,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 pub use error::StoreError;
+pub use journal::reader::Backlog;
 pub use journal::retain::Dropped;
 pub use journal::{Block, Damage, Reader};
 pub use ledger::{LedgerReader, Settle};

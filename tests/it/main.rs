@@ -7,5 +7,5 @@
     clippy::panic
 )]
 
-mod tidy;
-mod unit_file;
+mod store;
+mod support;

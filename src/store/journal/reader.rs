@@ -40,6 +40,15 @@ struct Open {
     sealed: bool,
 }
 
+/// What a sink has still before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Backlog {
+    /// Field values.
+    pub points: u64,
+    /// The tick of the oldest block.
+    pub oldest: Option<Timestamp>,
+}
+
 /// The segment that the walk has behind it.
 struct Left {
     first: u64,
@@ -179,6 +188,33 @@ impl Reader {
     /// [`StoreError::Io`].
     pub fn newest(&self) -> Result<Option<Timestamp>, StoreError> {
         Ok(self.period()?.map(|(_, newest)| newest))
+    }
+
+    /// What lies behind `seq`: how many points, and the tick of the oldest block.
+    ///
+    /// Reads the seals of full segments and the headers of the others, so it is
+    /// for the start of a sink, which then counts for itself.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`].
+    pub fn backlog(&self, seq: u64) -> Result<Backlog, StoreError> {
+        let segments = segments::list(&self.dir)?;
+        let from = segments
+            .partition_point(|segment| segment.first <= seq.saturating_add(1))
+            .saturating_sub(1);
+        let mut backlog = Backlog::default();
+        for segment in segments.iter().skip(from) {
+            match segments::after(&segment.path, segment.first, seq) {
+                Ok((points, oldest_ms)) => {
+                    backlog.points = backlog.points.saturating_add(points);
+                    backlog.oldest = backlog.oldest.or(oldest_ms.map(timestamp));
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => (),
+                Err(error) => return Err(StoreError::io(&segment.path)(error)),
+            }
+        }
+        Ok(backlog)
     }
 
     fn read(&mut self, seq: u64, filter: Filter, block: &mut Block) -> Result<bool, StoreError> {

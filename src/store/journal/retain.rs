@@ -3,8 +3,8 @@
 //! A segment *may* go when every sink has all of it and its newest block is
 //! older than the kept period. It *must* go, the oldest first, when the journal
 //! would outgrow its bound or the file system is about to be full; the points in
-//! it that some sink does not have yet are counted as dropped. The segment that
-//! is appended to always stays.
+//! it that some sink does not have yet are counted as dropped. The newest segment
+//! with a block always stays: it knows the last sequence and the last tick.
 
 use std::fs;
 use std::io;
@@ -90,7 +90,13 @@ impl Journal {
             .max_bytes
             .saturating_sub(self.limit.saturating_mul(2));
         let active_grown = self.active.as_ref().map_or(0, |active| active.durable);
-        for complete in &mut self.complete {
+        let appending = self
+            .active
+            .as_ref()
+            .is_some_and(|active| active.summary.is_some());
+        let last_stays = usize::from(!appending);
+        let deletable = self.complete.len().saturating_sub(last_stays);
+        for complete in self.complete.iter_mut().take(deletable) {
             let path = &complete.segment.path;
             let summary = match complete.summary {
                 Some(summary) => Some(summary),
@@ -115,11 +121,8 @@ impl Journal {
             wanted = wanted.saturating_sub(complete.bytes);
             let known = delivered.upto.max(delivered.counted);
             if let Some(summary) = summary.filter(|summary| summary.last_seq > known) {
-                let points = if complete.segment.first > known {
-                    summary.points
-                } else {
-                    segments::points_after(path, known).map_err(StoreError::io(path))?
-                };
+                let (points, _) = segments::after(path, complete.segment.first, known)
+                    .map_err(StoreError::io(path))?;
                 let dropped = Dropped {
                     points,
                     from: timestamp(summary.first_at_ms),

@@ -107,7 +107,7 @@ impl Scanner {
                 }
                 None => (),
             }
-            if !self.to_next_mark() {
+            if !self.seek_mark() {
                 self.seek(whole);
                 return Ok(Step::End);
             }
@@ -133,7 +133,7 @@ impl Scanner {
     }
 
     /// Moves to the next place where a record may begin; false if none is left.
-    fn to_next_mark(&mut self) -> bool {
+    fn seek_mark(&mut self) -> bool {
         let rest = self.rest();
         if rest.len() < HEADER_BYTES {
             return false;

@@ -65,20 +65,26 @@ pub(super) fn summary(path: &Path) -> io::Result<Option<Summary>> {
     }
 }
 
-/// Points of the blocks after `seq` in a segment.
-pub(super) fn points_after(path: &Path, seq: u64) -> io::Result<u64> {
-    let mut points = 0_u64;
+/// Points of the blocks after `seq` in a segment, and the tick of the first of them.
+pub(super) fn after(path: &Path, first: u64, seq: u64) -> io::Result<(u64, Option<i64>)> {
+    if first > seq
+        && let Some(summary) = seal(path)?
+    {
+        return Ok((summary.points, Some(summary.first_at_ms)));
+    }
+    let (mut points, mut oldest_ms) = (0_u64, None);
     let mut scanner = Scanner::open(path)?;
     loop {
         let step = scanner.step(|header| {
             if header.seq > seq {
                 points = points.saturating_add(u64::from(header.points));
+                oldest_ms = oldest_ms.or(Some(header.at_ms));
             }
             Want::Skip
         })?;
         match step {
             Step::Block(_) => (),
-            Step::Seal(_) | Step::Stopped | Step::End => return Ok(points),
+            Step::Seal(_) | Step::Stopped | Step::End => return Ok((points, oldest_ms)),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::retain::{Bounds, Delivered};
 use super::*;
 
 /// A segment limit that a few blocks fill.
-const SMALL: u64 = 4_096;
+const SMALL: u64 = 1_024;
 
 fn at(second: u64) -> Timestamp {
     Timestamp::from_second(1_780_000_000 + i64::try_from(second).unwrap()).unwrap()
@@ -179,9 +179,9 @@ fn a_flipped_bit_costs_the_block_that_it_hits_and_no_other() {
     let files = segment_files(dir.path());
     let mut dice = Dice(20_260_603);
     for trial in 0..600 {
-        let path = &files[usize::try_from(dice.below(files.len() as u64)).unwrap()];
+        let path = &files[usize::try_from(dice.below(len_u64(files.len()))).unwrap()];
         let whole = fs::read(path).unwrap();
-        let byte = dice.below(whole.len() as u64);
+        let byte = dice.below(len_u64(whole.len()));
         let mut flipped = whole.clone();
         flipped[usize::try_from(byte).unwrap()] ^= 1 << dice.below(8);
         fs::write(path, &flipped).unwrap();
@@ -363,6 +363,22 @@ fn a_range_has_the_blocks_of_its_ticks_and_no_others() {
 }
 
 #[test]
+fn the_backlog_of_a_sink_is_every_point_behind_its_cursor() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = open(dir.path());
+    (0..60).for_each(|second| {
+        append(&mut journal, second, 4);
+    });
+    let reader = Reader::of(dir.path().to_owned()).unwrap();
+    for seq in 0..60 {
+        let backlog = reader.backlog(seq).unwrap();
+        assert_eq!(backlog.points, (60 - seq) * 8);
+        assert_eq!(backlog.oldest, Some(at(seq)));
+    }
+    assert_eq!(reader.backlog(60).unwrap(), reader::Backlog::default());
+}
+
+#[test]
 fn a_failed_write_is_repaired_before_the_next_one() {
     let dir = tempfile::tempdir().unwrap();
     let mut journal = open(dir.path());
@@ -490,6 +506,30 @@ fn what_the_bound_forces_out_is_counted_to_the_point() {
     }
 }
 
+#[test]
+fn the_newest_segment_stays_even_when_it_is_sealed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = open(dir.path());
+    while journal.complete.is_empty() {
+        append(&mut journal, 0, 9);
+    }
+    let last = journal.complete[0].segment.clone();
+    drop(journal);
+    // A crash took the segment that had just been begun.
+    let files = segment_files(dir.path());
+    fs::remove_file(&files[1]).unwrap();
+    let mut journal = open(dir.path());
+    let plan = plan(&mut journal, u64::MAX, 0, 1, i64::MAX);
+    journal.delete(&plan).unwrap();
+    assert_eq!(segment_files(dir.path()), [last.path]);
+    assert_eq!(journal.newest(), Some(at(0)));
+}
+
+/// Many short lives of a journal, whose syncs a disk would make slow.
+fn folder_in_memory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
+}
+
 #[derive(Debug, Clone)]
 enum Act {
     Append(u64),
@@ -522,7 +562,7 @@ proptest! {
     /// and older than kept, or counted as dropped.
     #[test]
     fn nothing_confirmed_disappears_uncounted(acts in prop::collection::vec(act(), 1..80)) {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = folder_in_memory();
         let mut journal = open(dir.path());
         // Sequence to points, of what must be readable.
         let mut model: BTreeMap<u64, u64> = BTreeMap::new();
