@@ -1,6 +1,4 @@
-//! Stub.
-
+//! wip
 pub mod broker;
 pub mod modbus;
-pub mod park;
 pub mod physics;
