@@ -291,6 +291,7 @@ fn measures_power(source: Source) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::as_conversions)]
 mod tests {
     use super::*;
     use crate::simulate::park::devices::BUSES;

@@ -305,4 +305,5 @@ fn opening(seed: u64, register: u64, most_kwh: f64) -> PerTerminal {
 }
 
 #[cfg(test)]
+#[allow(clippy::as_conversions)]
 mod tests;
