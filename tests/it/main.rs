@@ -7,5 +7,4 @@
     clippy::panic
 )]
 
-mod store;
-mod support;
+mod simulate;

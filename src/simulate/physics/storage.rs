@@ -54,7 +54,7 @@ impl Default for Storage {
 impl Storage {
     /// Lives through a step at the powers set for it.
     pub fn advance(&mut self, dt_s: i64, air_degc: f64) {
-        self.content -= mj(self.power, dt_s);
+        self.content -= mj(self.power + self.loss, dt_s);
         let seconds = crate::domain::units::to_f64(dt_s);
         let flow = watts(self.power).abs() / 143_000.0;
         let (charging, discharging) = (self.power < 0, self.power > 0);
