@@ -20,8 +20,8 @@ let live = null;
 let version = null;
 const day = new Day();
 
-function balance(name, model, flows, whole) {
-  draw(byId(`${name}-flow`), model, name);
+function balance(name, model, flows, whole, rows) {
+  draw(byId(`${name}-flow`), model, name, rows);
   const { residual } = flows;
   const rate = residual.w !== null && whole ? percent(Math.abs(residual.w) / Math.abs(whole)) : null;
   say(byId(`${name}-residual`), rate === null ? '' : t('residual_rate', { power: powerText(residual.w), rate }));
@@ -36,14 +36,23 @@ function render() {
   say(byId('park'), live.name ?? live.park);
   document.title = `${live.name ?? live.park} · Sunledger`;
   cards.render(live, day);
-  const heatIn = Object.entries(live.heat).filter(([name]) => SOURCES.has(name)).reduce((sum, [, flow]) => sum + (flow.w ?? 0), 0);
-  balance('electricity', electricity(live), live.electricity, live.electricity.load.w);
-  balance('heat', heat(live), live.heat, heatIn);
+  const models = [electricity(live), heat(live)];
+  // Side by side both are as high as the higher one.
+  const beside = byId('heat-flow').offsetTop === byId('electricity-flow').offsetTop;
+  const rows = beside ? Math.max(...models.flatMap((model) => [model.left.length, model.right.length])) : 0;
+  balance('electricity', models[0], live.electricity, live.electricity.load.w, rows);
+  balance('heat', models[1], live.heat, heatIn(live.heat), rows);
   say(byId('about'), `Sunledger ${live.version} · ${live.park} · ${live.time_zone}`);
   tick();
 }
 
-const SOURCES = new Set(['solar_field', 'boilers', 'electric_boiler', 'heat_pump', 'storage_discharge']);
+const SOURCES = ['solar_field', 'boilers', 'electric_boiler', 'heat_pump', 'storage_discharge'];
+
+/** All heat that comes in; unknown where one source is. */
+function heatIn(flows) {
+  const parts = SOURCES.map((name) => flows[name].w);
+  return parts.includes(null) ? null : parts.reduce((sum, w) => sum + w, 0);
+}
 
 /** What changes without a frame: ages, clocks, the state of the line. */
 function tick() {
@@ -97,7 +106,11 @@ const stream = new Stream({
   frame(next) {
     live = next;
     render();
-    day.follow(next).then(() => cards.renderDay(day));
+    day.follow(next).then((isNew) => {
+      if (!isNew) return;
+      cards.render(live, day);
+      cards.renderDay(day);
+    });
   },
   version(said) {
     // A page of another version than its server reloads itself.

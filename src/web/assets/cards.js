@@ -45,17 +45,16 @@ function build(card) {
   const facts = card.facts.map((_, i) => el('div', {}, el('dt', { 'data-part': `dt${i}` }), el('dd', { 'data-part': `dd${i}` })));
   return el('article', { class: `card ${card.carrier}`, id: `card-${card.id}` },
     el('header', {}, el('h2', { 'data-part': 'title' }), part('mark')),
-    el('p', { class: 'big' }, part('word'), part('arrow'), part('number', 'strong'), part('unit')),
+    el('p', { class: 'big' }, part('word'), part('arrow'), part('number', 'strong'), part('unit'), part('needs')),
     el('div', { class: 'spark', 'data-part': 'spark' }),
-    el('dl', {}, ...facts),
-    part('needs', 'p'));
+    el('dl', {}, ...facts));
 }
 
-/** Means of the day's intervals as a line; a gap interrupts it. */
+/** Means of the day's intervals as a line; a gap interrupts it. Export is upwards, as its arrow. */
 function sparkline(day, name) {
   const { steps, from, to } = day.data;
   const value = (step) => (name === 'net'
-    ? (typeof step.watts.import === 'number' && typeof step.watts.export === 'number' ? step.watts.import - step.watts.export : null)
+    ? (typeof step.watts.import === 'number' && typeof step.watts.export === 'number' ? step.watts.export - step.watts.import : null)
     : step.watts[name] ?? null);
   const known = steps.map(value).filter((watts) => watts !== null);
   if (!known.length) return null;
@@ -76,7 +75,7 @@ function sparkline(day, name) {
     const watts = value(step);
     if (watts === null) { close(); continue; }
     const yy = y(watts).toFixed(1);
-    run.push(`${x(step.start).toFixed(1)} ${yy}`, `${x(step.open ? step.start + step.hours * 3.6e6 : step.end).toFixed(1)} ${yy}`);
+    run.push(`${x(step.start).toFixed(1)} ${yy}`, `${x(step.until).toFixed(1)} ${yy}`);
   }
   close();
   return svg('svg', { viewBox: '0 0 200 40', preserveAspectRatio: 'none', 'aria-hidden': 'true' },
@@ -109,7 +108,7 @@ export function render(live, day) {
       say(part(`dt${i}`), t(term));
       if (flow === null) return say(part(`dd${i}`), percent(live.ratios[term]));
       const { wh, partial } = day.total(flow);
-      return say(part(`dd${i}`), energyText(wh, card.carrier === 'heat') + (partial && wh !== null ? ` (${t('partial')})` : ''));
+      return say(part(`dd${i}`), energyText(wh, card.carrier === 'heat') + (partial && wh !== null ? ` ${t('partial')}` : ''));
     });
   }
 }

@@ -13,7 +13,7 @@ const TOP = 8;
 const BOTTOM = 20;
 
 /**
- * @typedef {{ start: number, end: number, open: boolean, watts: Record<string, number | null>,
+ * @typedef {{ start: number, end: number, until: number, open: boolean, watts: Record<string, number | null>,
  *   wh: Record<string, number | null>, quality: Record<string, string> }} Step
  */
 
@@ -52,9 +52,9 @@ export function shape(steps, up, down, x, y) {
   const doubtful = [];
   for (const step of steps) {
     const stacked = stack(step, up, down);
-    const [x0, x1] = [x(step.start), x(step.end)];
+    const [x0, x1] = [x(step.start), x(step.until)];
     if (!stacked) { gaps.push([x0, x1]); continue; }
-    if (Object.values(step.quality).some((quality) => quality !== 'good' && quality !== 'derived')) doubtful.push([x0, x1]);
+    if ([...up, ...down].some((name) => (step.quality[name] ?? 'good') !== 'good')) doubtful.push([x0, x1]);
     for (const part of stacked.parts) {
       if (part.from === part.to) continue;
       const key = step.open ? `${part.name} open` : part.name;
@@ -96,7 +96,9 @@ export function draw(box, day) {
     if (!zero) parts.push(svg('line', { x1: LEFT, x2: width - RIGHT, y1: yy, y2: yy, class: 'grid' }));
     parts.push(svg('text', { x: LEFT - 6, y: yy + 4, 'text-anchor': 'end', class: 'tick' }, zero ? '0' : label));
   }
-  for (const tick of day.ticks) {
+  parts.push(svg('text', { x: LEFT + 5, y: TOP + 12, class: 'tick' }, 'kW'));
+  const every = width < 460 ? 2 : 1;
+  for (const tick of day.ticks.filter((_, i) => i % every === 0)) {
     const xx = Math.round(x(tick.at)) + 0.5;
     parts.push(svg('line', { x1: xx, x2: xx, y1: TOP, y2: height - BOTTOM, class: 'grid' }));
     parts.push(svg('text', { x: xx, y: height - 5, 'text-anchor': tick.at === day.from ? 'start' : tick.at >= day.to ? 'end' : 'middle', class: 'tick' }, tick.text));

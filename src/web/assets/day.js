@@ -33,9 +33,10 @@ export function toSteps(intervals, now) {
   return intervals.map((interval) => {
     const [start, end] = [Date.parse(interval.start), Date.parse(interval.end)];
     const open = interval.state === 'open' && end > now;
-    const hours = (Math.min(end, open ? now : end) - start) / HOUR;
+    const until = open ? Math.min(end, now) : end;
+    const hours = (until - start) / HOUR;
     /** @type {any} */
-    const step = { start, end, open, watts: {}, wh: {}, quality: {}, hours };
+    const step = { start, end, until, open, watts: {}, wh: {}, quality: {}, hours };
     for (const [name, flow] of Object.entries(interval.flows)) {
       const wh = whOf(flow);
       if (wh === undefined) continue;
@@ -79,18 +80,21 @@ export class Day {
     });
   }
 
-  /** Asks for the day of a frame where the last answer is a minute old. */
+  /** Asks for the day of a frame where the last answer is a minute old; whether there is a new one. */
   async follow(live) {
     const date = live.at.slice(0, 10);
     const now = performance.now();
-    if (date === this.date && now - this.asked < 60_000) return;
+    if (date === this.date && now - this.asked < 60_000) return false;
     this.date = date;
     this.asked = now;
     try {
       const answer = await fetch(`/api/v1/intervals?from=${date}&to=${date}`, { cache: 'no-store' });
-      if (!answer.ok) return;
+      if (!answer.ok) return false;
       this.take(await answer.json(), Date.parse(live.at), offsetMs(live.at));
-    } catch { /* the stream says that the line is dead */ }
+      return true;
+    } catch {
+      return false; // the stream says that the line is dead
+    }
   }
 
   take(answer, now, offset) {
@@ -118,7 +122,7 @@ export class Day {
     if (day.steps.length) draw(box, { ...day, up: ups, down: downs, title: id, cursor: this.cursor });
     else box.replaceChildren(el('p', { class: 'empty' }, t('no_history')));
     const when = step ? `${clock(step.start, day.offset).slice(0, 5)}–${clock(step.end, day.offset).slice(0, 5)}${step.open ? ` ${t('open')}` : ''}` : t('day_totals');
-    say(byId(`${id}-when`), `${t('above_below')} · ${when}`);
+    say(byId(`${id}-when`), when);
     const entry = (name) => {
       const { wh, partial } = this.total(name);
       const watts = step?.watts[name];

@@ -1,14 +1,15 @@
 // @ts-check
 // The flow diagram: sources ─▶ bus ─▶ uses, the width of a link in proportion to
 // its power. A number that is unknown has a dashed link, a negative one a hatched
-// link whose arrow points the other way.
+// link whose arrow points the other way. Where heat and electricity turn into each
+// other, the end of the link has the hue of the other balance.
 
 import { svg, glyph } from './dom.js';
 import { power, UNKNOWN } from './fmt.js';
 import { t, needs } from './i18n.js';
 
 const ROW = 27; // least height of a row: its text
-const HEAD = 30; // above the bus: what passes through it
+const HEAD = 26; // above the bus: what passes through it
 const NODE = 7;
 const HUB = 12;
 
@@ -32,11 +33,14 @@ export function scaleFor(left, right, height) {
  * Where everything lies. Pure.
  * @param {{ left: any[], right: any[] }} model
  * @param {number} width
+ * @param {number} least height
  */
-export function place(model, width) {
+export function place(model, width, least) {
   const rows = Math.max(model.left.length, model.right.length, 4);
-  const height = Math.max(rows * ROW + 44, Math.min(310, width * 0.5));
-  const label = Math.min(190, Math.max(108, width * 0.26));
+  const height = Math.max(rows * ROW + 60, least - HEAD);
+  const digits = Math.max(...[...model.left, ...model.right].map((row) => power(row.w).text.length), 3);
+  const value = digits * (width < 520 ? 6.3 : 7.4) + 8;
+  const label = width < 520 ? width * 0.385 : Math.min(200, Math.max(130 + value * 0.7, width * 0.27));
   const scale = scaleFor(model.left, model.right, height);
   const middle = width / 2;
   const side = (list, isLeft) => {
@@ -55,7 +59,7 @@ export function place(model, width) {
   const links = [...side(model.left, true), ...side(model.right, false)];
   const hubs = links.map((link) => [link.hub - link.thick / 2, link.hub + link.thick / 2]).flat();
   const bus = { top: Math.min(...hubs, HEAD + height / 2 - 20), bottom: Math.max(...hubs, HEAD + height / 2 + 20) };
-  return { width, height: height + HEAD, label, middle, links, bus };
+  return { width, height: height + HEAD, label, value, middle, links, bus };
 }
 
 function curve(from, to, y0, y1) {
@@ -71,15 +75,12 @@ function band(from, to, y0, y1, thick) {
 }
 
 /** As much of a text as fits into a number of pixels. */
-export function fit(text, pixels) {
-  let room = pixels;
-  let kept = '';
-  for (const letter of text) {
-    room -= letter > '\u2e80' ? 13 : 6.9;
-    if (room < 8) return `${kept}…`;
-    kept += letter;
-  }
-  return kept;
+export function fit(text, pixels, size = 13) {
+  const widths = [...text].map((letter) => size * (letter > '\u2e80' ? 1 : 0.515));
+  if (widths.reduce((sum, width) => sum + width, 0) <= pixels) return text;
+  let room = pixels - 12;
+  const kept = [...text].filter((_, i) => { room -= widths[i]; return room >= 0; });
+  return `${kept.join('')}…`;
 }
 
 function drawLink(link, at) {
@@ -98,14 +99,12 @@ function drawLink(link, at) {
   const node = Math.max(thick, 3);
   group.append(svg('rect', {
     x: isLeft ? at.label : at.width - at.label - NODE, y: y - node / 2, width: NODE, height: node, rx: 1.5,
-    class: row.w === null ? 'node-unknown' : 'node',
+    class: row.w === null ? 'node-unknown' : row.note ? 'node couples' : 'node',
   }));
   if (thick >= 9) {
-    const x = outer + (inner - outer) * (isLeft ? 0.22 : 0.78);
     const [dx, dy] = [negative ? -4 : 4, Math.min(6, thick / 3)];
-    const yy = isLeft ? y + (hub - y) * 0.12 : y + (hub - y) * 0.12;
-    const xx = isLeft ? x : outer - (outer - inner) * 0.22;
-    group.append(svg('path', { d: `M${xx - dx / 2} ${yy - dy}l${dx} ${dy}l${-dx} ${dy}`, class: 'chevron' }));
+    const [x, mid] = [outer + (inner - outer) * 0.12, y + (hub - y) * 0.03];
+    group.append(svg('path', { d: `M${x - dx / 2} ${mid - dy}l${dx} ${dy}l${-dx} ${dy}`, class: 'chevron' }));
   }
   return group;
 }
@@ -114,11 +113,11 @@ function drawLabel(link, at) {
   const { row, y, isLeft } = link;
   const said = power(row.w);
   const value = said.text === UNKNOWN ? UNKNOWN : said.text;
-  const valueWidth = 62;
+  const valueWidth = at.value;
   const x = isLeft ? 0 : at.width - at.label + 9;
   const end = isLeft ? at.label - 9 : at.width;
   const group = svg('g', { class: `label k-${row.kind} q-${row.quality}` });
-  const name = svg('text', { x, y: y + 4.5, class: 'name' }, fit(row.label, end - x - valueWidth));
+  const name = svg('text', { x, y: y + 4.5, class: 'name' }, fit(row.label, Math.abs(end - x) - valueWidth, at.width < 520 ? 12 : 13));
   const parts = [row.label, value === UNKNOWN ? needs(row.gaps) : `${value} ${said.unit}`, row.note];
   if (row.w !== null && row.w < 0 && row.kind !== 'residual') parts.push(t('feeds_back'));
   name.append(svg('title', {}, parts.filter(Boolean).join(' · ')));
@@ -131,11 +130,11 @@ function drawLabel(link, at) {
   return group;
 }
 
-/** Draws a model into a box of the page. */
-export function draw(box, model, title) {
+/** Draws a model into a box of the page, at least as high as its neighbour needs. */
+export function draw(box, model, title, rows) {
   const width = box.clientWidth;
   if (!width) return;
-  const at = place(model, width);
+  const at = place(model, width, Math.max(parseFloat(getComputedStyle(box).minHeight) || 0, rows * ROW + 60 + HEAD));
   const through = model.left.some((row) => row.w === null) ? null
     : model.left.reduce((sum, row) => sum + Math.max(row.w ?? 0, 0), 0);
   const said = power(through);
@@ -146,7 +145,7 @@ export function draw(box, model, title) {
     svg('defs', {}, hatch),
     ...at.links.map((link) => drawLink(link, at)),
     svg('rect', { x: at.middle - HUB / 2, y: at.bus.top, width: HUB, height: at.bus.bottom - at.bus.top, rx: 2, class: 'hub' }),
-    svg('text', { x: at.middle, y: at.bus.top - 10, 'text-anchor': 'middle', class: 'hub-name' }, head),
+    svg('text', { x: at.middle, y: 14, 'text-anchor': 'middle', class: 'hub-name' }, head),
     ...at.links.map((link) => drawLabel(link, at)));
   box.replaceChildren(picture);
 }

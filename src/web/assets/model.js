@@ -33,10 +33,10 @@ const ORDER = ['good', 'interpolated', 'estimated', 'derived', 'manual', 'stale'
 const worst = (meters) => meters.map((meter) => meter.quality)
   .reduce((a, b) => (ORDER.indexOf(b) > ORDER.indexOf(a) ? b : a), 'good');
 
-/** The meters of a role: one row each, or one for all. @returns {Row[]} */
+/** The meters of a role: one row each, or one for all that are known. @returns {Row[]} */
 function meters(live, role, kind, { note = '', together = '', limit = MOST } = {}) {
   const all = live.meters.filter((meter) => meter.role === role);
-  if (all.length <= limit) {
+  if (all.length <= limit || (all.length <= MOST && gapsOf(all).length)) {
     return all.map((meter) => ({
       key: `meter ${meter.id}`, label: all.length === 1 && !together ? t(`role_${role}`) : meter.id,
       w: meter.power_w, quality: meter.power_w === null ? 'missing' : meter.quality, kind, gaps: gapsOf([meter]), note,

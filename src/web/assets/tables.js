@@ -15,12 +15,11 @@ function meterRow(meter) {
   const cell = (name, ...inside) => el('td', { class: `c-${name}` }, ...inside);
   const parts = {
     name: el('b'), detail: el('small'), role: cell('role'), power: cell('power'),
-    quality: el('span'), age: cell('age'), error: cell('error'),
+    quality: el('span'), age: cell('age'), error: el('span'),
   };
-  parts.error.setAttribute('colspan', '5');
   const quality = cell('quality', parts.quality);
-  const row = el('tr', {}, cell('meter', parts.name, parts.detail), parts.role, parts.power, quality, parts.age);
-  const below = el('tr', { class: 'error' }, parts.error);
+  const row = el('tr', {}, cell('meter', parts.name), parts.role, parts.power, quality, parts.age);
+  const below = el('tr', { class: 'below' }, el('td', { colspan: 5 }, parts.detail, parts.error));
   say(parts.name, meter.id);
   return { ...parts, row, below, shown: '' };
 }
@@ -54,7 +53,7 @@ export function meters(live, late) {
     }
     const trouble = [meter.reason && meter.quality !== 'good' ? t(`reason_${meter.reason}`) : '', meter.last_error ?? ''];
     say(row.error, trouble.filter(Boolean).join(' · '));
-    row.below.hidden = !row.error.textContent;
+    row.below.hidden = !(row.error.textContent || row.detail.textContent);
   }
   const good = live.meters.filter((meter) => meter.quality === 'good').length;
   say(byId('meters-count'), t('meters_count', { good, all: live.meters.length }));
@@ -75,7 +74,7 @@ export function sinks(live, now) {
       el('td', { class: 'c-meter' }, el('b', {}, sink.name)),
       el('td', {}, waiting + oldest),
       el('td', { class: 'c-age' }, since(sink.last_ok)));
-    const below = el('tr', { class: 'error' }, el('td', { colspan: 3 }, sink.last_error ?? ''));
+    const below = el('tr', { class: 'below' }, el('td', { colspan: 3 }, el('span', {}, sink.last_error ?? '')));
     return sink.last_error ? [row, below] : [row];
   });
   table.replaceChildren(headOf(['sink', 'backlog', 'last_ok']), el('tbody', {}, ...body.flat()));

@@ -3,6 +3,7 @@
 
 /** @type {Record<string, [string, string]>} */
 export const TERMS = {
+  subtitle: ['live energy balance', '实时能量平衡'],
   local_time: ['Local', '本地时间'],
   data_time: ['Data', '数据时间'],
   stored_until: ['Stored to', '已存储至'],
@@ -64,8 +65,7 @@ export const TERMS = {
 
   today_electricity: ['Electricity today', '今日电力曲线'],
   today_heat: ['Heat today', '今日供热曲线'],
-  day_totals: ['totals since 00:00', '0 点以来累计'],
-  above_below: ['supply above, use below', '上为来源，下为去向'],
+  day_totals: ['supply above, use below', '上为来源，下为去向'],
   no_history: ['No intervals yet today.', '今日暂无时段数据。'],
   gap: ['incomplete', '不完整'],
   open: ['running', '进行中'],
