@@ -141,8 +141,7 @@ impl Writer {
     pub fn float(&mut self, name: &str, value: f64) {
         if value.is_finite() {
             self.field(name);
-            self.text
-                .push_str(ryu::Buffer::new().format_finite(value));
+            self.text.push_str(ryu::Buffer::new().format_finite(value));
         }
     }
 

@@ -25,10 +25,7 @@ fn names_that_would_split_a_row_are_refused() {
         series_key("m", &[("time", "x")]),
         Err(KeyError::Reserved("time".into()))
     );
-    assert_eq!(
-        series_key("_m", &[]),
-        Err(KeyError::Reserved("_m".into()))
-    );
+    assert_eq!(series_key("_m", &[]), Err(KeyError::Reserved("_m".into())));
     assert_eq!(
         series_key("m", &[("a", "1"), ("a", "2")]),
         Err(KeyError::Twice("a".into()))
@@ -133,7 +130,10 @@ fn rows_that_are_none_are_refused() {
 
 #[test]
 fn the_time_of_a_row_is_read_alone() {
-    assert_eq!(time_of("m,t=a\\ b a=1 1780468327000"), Some(1_780_468_327_000));
+    assert_eq!(
+        time_of("m,t=a\\ b a=1 1780468327000"),
+        Some(1_780_468_327_000)
+    );
     assert_eq!(time_of("m"), None);
 }
 
