@@ -6,3 +6,10 @@
     clippy::as_conversions,
     clippy::panic
 )]
+
+mod influx;
+mod schema;
+mod support {
+    pub mod influx;
+    pub mod shipping;
+}
