@@ -71,9 +71,14 @@ pub enum CommandError {
         /// What is strange about it.
         words: String,
     },
-    /// The organisation is not there (69).
-    #[error("organisation `{0}` is not there; the token may belong to another one")]
-    NoOrganisation(String),
+    /// The token opens nothing there (69).
+    #[error("organisation `{org}` is not open to this token; {words}")]
+    NoAccess {
+        /// The organisation.
+        org: String,
+        /// The server's words.
+        words: String,
+    },
     /// A retention that InfluxDB does not take (64).
     #[error("a retention of {0:?} is not possible; InfluxDB takes whole seconds from one hour on")]
     Retention(Duration),

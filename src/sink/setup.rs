@@ -77,6 +77,13 @@ impl Permission {
                 granted: true,
                 words: None,
             }),
+            // The body is looked at after the permission.
+            Err(CommandError::Refused {
+                status: 400, words, ..
+            }) if words.contains("requires points") => Ok(Self {
+                granted: true,
+                words: None,
+            }),
             Err(error @ CommandError::Refused { .. }) => Ok(Self {
                 granted: false,
                 words: Some(error.to_string()),
@@ -107,8 +114,11 @@ pub async fn setup(
         None => (BucketFound::Hidden, None),
     };
     let may_write = Permission::from(try_to_write(&relay, settings).await)?;
-    if bucket == BucketFound::Hidden && !may_write.granted {
-        return Err(CommandError::NoOrganisation(settings.org.clone()));
+    if let (BucketFound::Hidden, Some(words)) = (bucket, &may_write.words) {
+        return Err(CommandError::NoAccess {
+            org: settings.org.clone(),
+            words: words.clone(),
+        });
     }
     Ok(SetupReport {
         server: format!("{} {version}", health.name).trim().to_owned(),

@@ -11,5 +11,6 @@ mod influx;
 mod schema;
 mod support {
     pub mod influx;
+    pub mod peer;
     pub mod shipping;
 }

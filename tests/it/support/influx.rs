@@ -45,8 +45,6 @@ pub type Shelf = BTreeMap<Key, Value>;
 pub enum Next {
     /// This answer; nothing is stored.
     Answer(u16, Vec<(&'static str, String)>, String),
-    /// Whatever is right.
-    Honest,
     /// Stored as is right, and the connection dies before the answer.
     StoreAndDrop,
     /// The connection dies; nothing is stored.
@@ -83,6 +81,8 @@ pub struct State {
     pub script: VecDeque<Next>,
     pub writes: Vec<Write>,
     pub queries: usize,
+    /// What the next query gets instead of its answer.
+    pub next_query: Option<String>,
     /// Keys that had two different values.
     pub torn: Vec<(Key, Value, Value)>,
 }
@@ -131,6 +131,7 @@ impl Influx {
             script: VecDeque::new(),
             writes: Vec::new(),
             queries: 0,
+            next_query: None,
             torn: Vec::new(),
         };
         state.add_bucket(BUCKET, 0);
@@ -234,7 +235,7 @@ impl Influx {
                 tokio::time::sleep(wait).await;
                 self.write(&query, &parts.headers, &body)
             }
-            Some(Next::Honest) | None => match (&parts.method, path) {
+            None => match (&parts.method, path) {
                 (&Method::POST, "/api/v2/write") => self.write(&query, &parts.headers, &body),
                 (&Method::POST, "/api/v2/query") => self.query(&query, &parts.headers, &body),
                 (&Method::GET, "/api/v2/orgs") => self.orgs(&query, &parts.headers),
@@ -413,6 +414,7 @@ impl Influx {
             return error(404, "not found", &words);
         };
         let csv = flux::answer(&asked, &bucket.shelf);
+        let csv = state.next_query.take().unwrap_or(csv);
         Response::builder()
             .status(200)
             .header("content-type", "text/csv; charset=utf-8")

@@ -22,7 +22,7 @@ pub fn read(query: &str) -> Result<Asked, String> {
     let query = query.split_whitespace().collect::<Vec<_>>().join(" ");
     let refuse = |rest: &str| format!("error @1:1: the stand-in does not speak `{rest}`");
     let mut rest = query.as_str();
-    let mut expect = |word: &str, rest: &mut &str| match rest.strip_prefix(word) {
+    let expect = |word: &str, rest: &mut &str| match rest.strip_prefix(word) {
         Some(more) => {
             *rest = more;
             Ok(())
