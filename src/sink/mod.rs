@@ -23,11 +23,14 @@
 //! | [`setup`], [`audit`] | the commands, by way of [`relay`] and the influxdb2 crate |
 
 pub mod answer;
+pub mod audit;
 pub mod batch;
 pub mod http;
 pub mod influx;
 pub mod quarantine;
+pub mod relay;
 pub mod search;
+pub mod setup;
 pub mod stats;
 
 use std::io;

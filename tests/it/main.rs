@@ -7,4 +7,10 @@
     clippy::panic
 )]
 
-mod simulate;
+mod influx;
+mod schema;
+mod support {
+    pub mod influx;
+    pub mod peer;
+    pub mod shipping;
+}
