@@ -6,3 +6,7 @@
     clippy::as_conversions,
     clippy::panic
 )]
+
+mod modbus;
+mod mqtt;
+mod support;
