@@ -431,7 +431,7 @@ async fn acknowledgements_keep_the_order_of_arrival() {
         peer.publish(pkid, "park/dni", &pkid.to_string(), false)
             .await;
     }
-    let mut heard = vec![
+    let mut heard = [
         source.next().await,
         source.next().await,
         source.next().await,
