@@ -7,10 +7,6 @@
     clippy::panic
 )]
 
-mod influx;
-mod schema;
-mod support {
-    pub mod influx;
-    pub mod peer;
-    pub mod shipping;
-}
+mod modbus;
+mod mqtt;
+mod support;

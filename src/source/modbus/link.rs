@@ -275,3 +275,49 @@ pub fn text(time: Duration) -> String {
         format!("{} ms", time.as_millis())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_come_in_whole_bytes_and_no_other_number_of_them_will_do() {
+        let bits = |bytes: usize| Response::ReadCoils(vec![true; bytes * 8]);
+        assert_eq!(words(bits(2), 9).unwrap(), [1; 9]);
+        assert_eq!(words(bits(1), 8).unwrap(), [1; 8]);
+        for (bytes, count) in [(1, 9), (3, 9), (0, 1), (2, 8)] {
+            let said = words(bits(bytes), count);
+            assert!(
+                matches!(said, Err(Failure::Unusable(_))),
+                "{bytes} for {count}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_modbus_does_not_have_is_not_sent() {
+        // Nobody listens there: an attempt would fail with another reason.
+        let mut link = Link::new("main", "127.0.0.1", 9, Duration::from_secs(1));
+        #[rustfmt::skip]
+        let cases = [
+            (3, 0, 0), (3, 0, 126), (1, 0, 2_001), (3, 65_535, 2), (4, 65_412, 125),
+        ];
+        for (fc, address, count) in cases {
+            let points = Vec::new();
+            let request = Request {
+                fc,
+                address,
+                count,
+                points,
+            };
+            let said = link.read(1, &request).await;
+            assert!(matches!(said, Err(Failure::Invalid)), "{request:?}");
+        }
+    }
+
+    #[test]
+    fn times_are_written_for_people() {
+        assert_eq!(text(Duration::from_secs(1)), "1 s");
+        assert_eq!(text(Duration::from_millis(1_500)), "1500 ms");
+    }
+}

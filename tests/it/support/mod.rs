@@ -1,3 +1,6 @@
-//! What the tests stand on.
+//! Peers and hands for the tests.
 
-pub mod store;
+pub mod fake_broker;
+pub mod hostile;
+pub mod mosquitto;
+pub mod pymodbus;
