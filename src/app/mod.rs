@@ -189,6 +189,7 @@ pub async fn run(setup: Setup, options: Options, stop: CancellationToken) -> Res
     info!("Stopping.");
     rim_stop.cancel();
     heart.finish().await;
+    drop(heart);
     web_stop.cancel();
     tasks.join(STOP_WITHIN).await;
     let joined = tokio::task::spawn_blocking(move || thread.join());
