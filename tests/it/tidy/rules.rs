@@ -16,7 +16,8 @@ pub const FOREIGN: &[&str] = &[
     "artifacts",
 ];
 
-/// What stands at the top level; hidden files and the build folder beside it.
+/// What stands at the top level, beside it hidden files, the build folder, and
+/// what a failing property leaves behind.
 const TOP_LEVEL: &[&str] = &[
     "Cargo.toml",
     "Cargo.lock",
@@ -30,6 +31,7 @@ const TOP_LEVEL: &[&str] = &[
     "benches",
     "fuzz",
     "target",
+    "proptest-regressions",
 ];
 
 /// Ways to read a clock.
