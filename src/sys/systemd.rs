@@ -347,9 +347,14 @@ mod tests {
     fn a_manager_that_does_not_read_never_blocks_the_daemon() {
         let manager = Manager::new();
         let notifier = manager.notifier();
-        for _ in 0..10_000 {
-            notifier.alive();
-        }
+        let (done, wait) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for _ in 0..10_000 {
+                notifier.alive();
+            }
+            done.send(()).unwrap();
+        });
+        assert_eq!(wait.recv_timeout(Duration::from_secs(30)), Ok(()));
         assert!(!manager.heard().is_empty());
     }
 
