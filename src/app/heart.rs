@@ -319,6 +319,10 @@ impl Heart {
         if self.distrust.is_some() {
             let frame = self.parts.engine.look(at);
             self.publish(&frame);
+            // Nothing is handed to the disk meanwhile, so it cannot stand still.
+            if let Some((_, _, commit)) = &self.watchdog {
+                commit.moved();
+            }
         } else if self.parts.last_at.is_none_or(|last| at > last) {
             self.parts.last_at = Some(at);
             let tick = self.parts.engine.tick(at);

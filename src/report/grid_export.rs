@@ -124,9 +124,7 @@ impl GridExport {
             .collect();
         let rows = slots(scope.span, &scope.time_zone, scope.settlement_minutes)
             .map(|span| {
-                let known = intervals
-                    .iter()
-                    .find(|interval| interval.span.start == span.start);
+                let known = by_start.get(&span.start);
                 let energies = COLUMNS
                     .iter()
                     .map(|(_, flow)| match known {

@@ -2,5 +2,9 @@
 
 pub mod fake_broker;
 pub mod hostile;
+pub mod influx;
 pub mod mosquitto;
+pub mod peer;
 pub mod pymodbus;
+pub mod shipping;
+pub mod store;
