@@ -6,3 +6,5 @@
     clippy::as_conversions,
     clippy::panic
 )]
+
+mod web;
