@@ -77,6 +77,7 @@ test('a silent meter leaves dashes that name it, and no total without it', async
   assert.match(await textOf(page, '#meters'), /no answer within 1 s/);
   assert.equal(await page.locator('#electricity-chart .gap').count(), 4);
   assert.equal(await page.locator('#heat-chart .gap').count(), 0);
+  assert.match(await textOf(page, '#electricity-legend'), /incomplete$/);
   await done(page);
 });
 

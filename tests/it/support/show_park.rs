@@ -192,7 +192,7 @@ fn flow_watts(flow: Flow, w: &BTreeMap<&'static str, f64>) -> Option<f64> {
         Flow::HeatLosses => {
             w["heat-feed"] - w["heat-dairy"] - w["heat-textile"] - w["heat-offices"]
         }
-        Flow::HeatResidual => -w["heat residual"],
+        Flow::HeatResidual => w["heat residual"],
     })
 }
 
