@@ -86,6 +86,20 @@ impl Scrape {
         }
     }
 
+    fn one_real(&mut self, name: &str, help: &str, value: Option<f64>) {
+        let Some(value) = value else { return };
+        let gauge = Gauge::<f64, AtomicU64>::default();
+        gauge.set(value);
+        self.0.register(name, help, gauge);
+    }
+
+    fn one_count(&mut self, name: &str, help: &str, value: Option<u64>) {
+        let Some(value) = value else { return };
+        let counter: Counter = Counter::default();
+        counter.inc_by(value);
+        self.0.register(name, help, counter);
+    }
+
     fn counts(&mut self, name: &str, help: &str, rows: impl IntoIterator<Item = (Labels, u64)>) {
         let family = Counts::default();
         let mut any = false;
@@ -121,25 +135,16 @@ fn live(scrape: &mut Scrape, view: &LiveView) {
         .filter_map(|(domain, flow)| Some((label("domain", domain), view.watts(*flow)?)));
     let help = "What a balance does not explain";
     scrape.reals("balance_residual_watts", help, residuals);
-    let ratio = |ratio: Option<f64>| ratio.map(|ratio| (Labels::new(), ratio));
     let ratios = view.ratios;
     let help = "Generation that was not exported, of generation";
-    scrape.reals(
-        "self_consumption_ratio",
-        help,
-        ratio(ratios.self_consumption),
-    );
+    scrape.one_real("self_consumption_ratio", help, ratios.self_consumption);
     let help = "Load that was not imported, of load";
-    scrape.reals(
-        "self_sufficiency_ratio",
-        help,
-        ratio(ratios.self_sufficiency),
-    );
+    scrape.one_real("self_sufficiency_ratio", help, ratios.self_sufficiency);
     let help = "Heat from the sun, of heat supplied";
-    scrape.reals("solar_fraction_ratio", help, ratio(ratios.solar_fraction));
+    scrape.one_real("solar_fraction_ratio", help, ratios.solar_fraction);
     let trusted = if view.clock_trusted { 1.0 } else { 0.0 };
     let help = "Whether the wall clock can be believed";
-    scrape.reals("clock_trusted", help, [(Labels::new(), trusted)]);
+    scrape.one_real("clock_trusted", help, Some(trusted));
 }
 
 fn meters(scrape: &mut Scrape, meters: &[MeterNumbers]) {
@@ -182,17 +187,14 @@ fn sinks(scrape: &mut Scrape, sinks: &[SinkNumbers]) {
 }
 
 fn journal(scrape: &mut Scrape, numbers: &Numbers) {
-    let bare = |value: f64| (Labels::new(), value);
-    let bytes = numbers.journal_bytes.map(|bytes| bare(real(bytes)));
-    scrape.reals("journal_bytes", "Size of the journal on disk", bytes);
+    let bytes = numbers.journal_bytes.map(real);
+    scrape.one_real("journal_bytes", "Size of the journal on disk", bytes);
     let help = "Time of the oldest point in the journal";
-    let oldest = numbers.journal_oldest_s.map(bare);
-    scrape.reals("journal_oldest_timestamp_seconds", help, oldest);
+    let oldest = numbers.journal_oldest_s;
+    scrape.one_real("journal_oldest_timestamp_seconds", help, oldest);
     let help = "Points lost because the journal had no room";
-    let dropped = numbers
-        .journal_dropped_points
-        .map(|lost| (Labels::new(), lost));
-    scrape.counts("journal_dropped_points", help, dropped);
+    let dropped = numbers.journal_dropped_points;
+    scrape.one_count("journal_dropped_points", help, dropped);
 }
 
 /// The text of a scrape.
@@ -208,9 +210,9 @@ pub(super) fn text(view: &LiveView, numbers: &Numbers, requests: u64, streams: u
     sinks(&mut scrape, &numbers.sinks);
     journal(&mut scrape, numbers);
     let help = "Requests over HTTP";
-    scrape.counts("http_requests", help, [(Labels::new(), requests)]);
+    scrape.one_count("http_requests", help, Some(requests));
     let help = "Live streams";
-    scrape.reals("sse_clients", help, [(Labels::new(), real(streams))]);
+    scrape.one_real("sse_clients", help, Some(real(streams)));
     let mut text = String::new();
     if encode(&mut text, &scrape.0).is_err() {
         // Writing into a String cannot go wrong; a torn scrape must not pass for a whole one.

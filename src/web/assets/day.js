@@ -1,7 +1,7 @@
 // @ts-check
 // Today: its intervals, asked for once a minute, as two mirrors and as sums.
 
-import { draw, stepAt } from './chart.js';
+import { draw, stack, stepAt } from './chart.js';
 import { byId, el, say, svg } from './dom.js';
 import { clock, energyText, offsetMs, powerText, UNKNOWN } from './fmt.js';
 import { t } from './i18n.js';
@@ -67,6 +67,8 @@ export class Day {
   listen(mirror) {
     const box = byId(`${mirror.id}-chart`);
     box.tabIndex = 0;
+    box.setAttribute('role', 'group');
+    box.setAttribute('aria-labelledby', `${mirror.id}-day-title`);
     const put = (cursor) => { if (cursor !== this.cursor) { this.cursor = cursor; this.render(); } };
     box.addEventListener('pointermove', (event) => this.data && put(stepAt(box, this.data, event.offsetX)));
     box.addEventListener('pointerleave', () => put(null));
@@ -117,22 +119,27 @@ export class Day {
     const day = this.data;
     if (!day) return;
     const step = this.cursor === null ? null : day.steps[this.cursor];
-    const used = (names) => names.filter((name) => day.steps.some((one) => one.wh[name]));
+    // What is unknown all day has its place too: it is not zero.
+    const used = (names) => names.filter((name) => day.steps.some((one) => one.wh[name] || one.wh[name] === null));
     const [ups, downs] = [used(up), used(down)];
     if (day.steps.length) draw(box, { ...day, up: ups, down: downs, title: id, cursor: this.cursor });
     else box.replaceChildren(el('p', { class: 'empty' }, t('no_history')));
     const when = step ? `${clock(step.start, day.offset).slice(0, 5)}–${clock(step.end, day.offset).slice(0, 5)}${step.open ? ` ${t('open')}` : ''}` : t('day_totals');
     say(byId(`${id}-when`), when);
+    const swatch = (attributes) => svg('svg', { width: 12, height: 12, class: 'swatch' }, svg('rect', { width: 12, height: 12, rx: 2, ...attributes }));
     const entry = (name) => {
       const { wh, partial } = this.total(name);
       const watts = step?.watts[name];
       const value = step ? powerText(watts ?? null) : energyText(wh, id === 'heat');
-      const swatch = svg('svg', { width: 12, height: 12, class: 'swatch' }, svg('rect', { width: 12, height: 12, rx: 2, class: `series s-${name}` }));
       const words = [el('span', {}, t(NAMES[name] ?? name)), el('b', {}, value)];
       if (!step && partial && value !== UNKNOWN) words.push(el('i', {}, t('partial')));
-      return el('li', {}, swatch, ...words);
+      return el('li', {}, swatch({ class: `series s-${name}` }), ...words);
     };
-    byId(`${id}-legend`).replaceChildren(...[...ups, ...downs].map(entry));
+    const entries = [...ups, ...downs].map(entry);
+    if (day.steps.some((one) => stack(one, ups, downs) === null)) {
+      entries.push(el('li', {}, swatch({ fill: `url(#${id}-gap)`, class: 'frame' }), t('gap')));
+    }
+    byId(`${id}-legend`).replaceChildren(...entries);
   }
 }
 

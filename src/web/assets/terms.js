@@ -81,7 +81,6 @@ export const TERMS = {
   power: ['Power', '功率'],
   quality: ['Quality', '质量'],
   age: ['Age', '时延'],
-  last_error: ['Last error', '最近错误'],
   sinks: ['Delivery', '数据上传'],
   sink: ['Sink', '目标'],
   backlog: ['Waiting', '待上传'],

@@ -49,11 +49,6 @@ pub const UGLY: &str = "<img src=x onerror=alert(1)>";
 /// The meter that is silent in [`Story::Gaps`].
 pub const SILENT: &str = "pv-south";
 
-fn hour_of(at: Timestamp) -> f64 {
-    let local = at.to_zoned_datetime(place().time_zone).datetime();
-    f64::from(local.hour()) + f64::from(local.minute()) / 60.0 + f64::from(local.second()) / 3600.0
-}
-
 fn sun(hour: f64) -> f64 {
     let clear = (PI * (hour - 5.0) / 14.6).sin().max(0.0).powf(1.15);
     let cloud =
@@ -197,7 +192,7 @@ fn flow_watts(flow: Flow, w: &BTreeMap<&'static str, f64>) -> Option<f64> {
         Flow::HeatLosses => {
             w["heat-feed"] - w["heat-dairy"] - w["heat-textile"] - w["heat-offices"]
         }
-        Flow::HeatResidual => -w["heat residual"],
+        Flow::HeatResidual => w["heat residual"],
     })
 }
 
@@ -223,8 +218,12 @@ fn powers(story: Story, hour: f64, now: Timestamp) -> Powers {
     Flows::new(FLOWS.map(|row| state(row.flow)))
 }
 
-/// Meters by role, with what else they say.
-const METERS: &[(&str, &str, &[(&str, f64)])] = &[
+/// A meter: name, role, and what else it says.
+type Row = (&'static str, &'static str, &'static [(&'static str, f64)]);
+
+/// Every meter.
+#[rustfmt::skip]
+const METERS: &[Row] = &[
     ("pcc", "grid", &[]),
     ("pv-north", "pv", &[]),
     ("pv-south", "pv", &[]),
@@ -261,10 +260,7 @@ const METERS: &[(&str, &str, &[(&str, f64)])] = &[
 
 fn meters(story: Story, hour: f64) -> Vec<MeterView> {
     let w = meters_at(hour);
-    let view = |(place, (id, role, values)): (
-        usize,
-        &(&'static str, &'static str, &[(&'static str, f64)]),
-    )| {
+    let view = |(place, (id, role, values)): (usize, &Row)| {
         let silent = story == Story::Gaps && *id == SILENT;
         let ugly = story == Story::Gaps && *id == "workshops";
         MeterView {
