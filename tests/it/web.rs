@@ -1,14 +1,13 @@
 //! The web part through real HTTP: a made-up park behind a real server.
 
-
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::support::http::{Events, PATIENCE, ask, connect_from, exchange, get};
+use crate::support::show_park::{self, Story};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use crate::support::show_park::{self, Story};
 use sunledger::domain::interval::Interval;
 use sunledger::web::{
     Frame, Health, IntervalSource, Limits, MeterNumbers, Numbers, Services, Settings, SinkNumbers,
