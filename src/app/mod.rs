@@ -37,6 +37,7 @@ use crate::sys::systemd::Notifier;
 use crate::web;
 
 pub use history::{History, Step};
+pub use rim::Journal;
 
 /// How long the end may take before what is left is given up; systemd waits longer.
 const STOP_WITHIN: Duration = Duration::from_secs(8);
