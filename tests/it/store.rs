@@ -1,24 +1,17 @@
 //! The store from outside: what is durable, what is refused, what comes back.
 
+mod retention;
+mod threads;
+
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use sunledger::domain::flow::Flow;
 use sunledger::domain::interval::Interval;
 use sunledger::domain::quality::Reason;
-use sunledger::store::{Batch, LedgerReader, Reader, Settings, Store, StoreError, StoreThread};
+use sunledger::store::{Batch, LedgerReader, Reader, Settings, Store, StoreError};
 
 use crate::support::store::*;
-
-/// A journal of a few hundred bytes a segment.
-fn small(dir: &Path, sinks: &[&str]) -> Settings {
-    Settings {
-        max_bytes: 16 * 512,
-        sinks: sinks.iter().map(|sink| (*sink).to_owned()).collect(),
-        ..settings(dir)
-    }
-}
 
 fn refusal(settings: Settings) -> StoreError {
     Store::open(settings, settle())
@@ -224,6 +217,25 @@ fn a_second_daemon_is_refused_by_one_sentence() {
     assert!(!sentence.contains('\n'));
 }
 
+/// The ledger of a newer version that died while it wrote.
+fn leave_newer_ledger(dir: &Path) {
+    let path = dir.join("ledger.sqlite");
+    let ledger = rusqlite::Connection::open(&path).unwrap();
+    ledger.pragma_update(None, "user_version", 9).unwrap();
+    let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+    ledger.query_row(checkpoint, [], |_| Ok(())).unwrap();
+    ledger
+        .execute("INSERT INTO meta VALUES ('written', 'late')", [])
+        .unwrap();
+    let files = ["ledger.sqlite", "ledger.sqlite-wal"].map(|name| dir.join(name));
+    let left = files.each_ref().map(|file| fs::read(file).unwrap());
+    assert!(!left[1].is_empty());
+    drop(ledger);
+    for (file, bytes) in files.iter().zip(left) {
+        fs::write(file, bytes).unwrap();
+    }
+}
+
 #[test]
 fn a_store_of_a_newer_version_is_refused_and_not_a_byte_changes() {
     for newer in ["version", "ledger"] {
@@ -234,8 +246,7 @@ fn a_store_of_a_newer_version_is_refused_and_not_a_byte_changes() {
         if newer == "version" {
             fs::write(dir.path().join("version"), "2\n").unwrap();
         } else {
-            let ledger = rusqlite::Connection::open(dir.path().join("ledger.sqlite")).unwrap();
-            ledger.pragma_update(None, "user_version", 9).unwrap();
+            leave_newer_ledger(dir.path());
         }
         // The lock file names the process, which is not part of the store.
         let before = snapshot(dir.path());
@@ -360,105 +371,6 @@ fn a_ledger_cut_anywhere_never_keeps_the_store_from_starting() {
 }
 
 #[test]
-fn a_sink_holds_segments_back_until_it_has_them_and_they_are_old() {
-    let dir = tempfile::tempdir().unwrap();
-    let clock = Clock::new();
-    let keep = Settings {
-        keep_days: 1,
-        max_bytes: 16 * 512,
-        ..small(dir.path(), &["a", "b"])
-    };
-    let oldest = || Reader::new(dir.path()).unwrap().oldest().unwrap().unwrap();
-    let (mut store, _) = open(keep.clone());
-    let day = 86_400;
-    for hour in 0..12 {
-        store
-            .commit(&batch(hour * 3_600), clock.after(0.0))
-            .unwrap();
-    }
-    store.commit(&batch(3 * day), clock.after(0.0)).unwrap();
-    store.housekeep(clock.after(61.0));
-    assert_eq!(oldest(), at(0), "nobody has it");
-    store.advance("a", 12);
-    store.housekeep(clock.after(122.0));
-    assert_eq!(oldest(), at(0), "one does not have it");
-    store.advance("b", 12);
-    store.advance("b", 3);
-    store.housekeep(clock.after(183.0));
-    assert!(
-        oldest() > at(0),
-        "both have it, and never less than they had"
-    );
-    let cursors = LedgerReader::open(dir.path()).unwrap().cursors().unwrap();
-    let expected = [("a".to_owned(), 12), ("b".to_owned(), 12)];
-    assert_eq!(cursors, expected, "on disk before anything went");
-    assert_eq!(store.stats().dropped_points(), 0);
-    drop(store);
-    let (store, recovered) = open(keep);
-    assert_eq!(recovered.cursors, expected);
-    assert_eq!(store.cursor("b"), 12);
-}
-
-#[test]
-fn the_bound_holds_and_what_it_forces_out_is_counted_for_ever() {
-    let dir = tempfile::tempdir().unwrap();
-    let now = Clock::new().after(0.0);
-    let bounded = small(dir.path(), &["away"]);
-    let (mut store, _) = open(bounded.clone());
-    let (mut reported, mut committed) = (0, 0);
-    for second in 0..200 {
-        let done = store.commit(&batch(second), now).unwrap();
-        committed += 2;
-        reported += done.dropped.map_or(0, |dropped| dropped.points);
-        let size: u64 = fs::read_dir(dir.path().join("journal"))
-            .unwrap()
-            .map(|entry| entry.unwrap().metadata().unwrap().len())
-            .sum();
-        assert!(size <= bounded.max_bytes, "{size} at second {second}");
-        assert_eq!(store.stats().journal_bytes(), size);
-    }
-    assert!(reported > 0);
-    let mut reader = Reader::new(dir.path()).unwrap();
-    let (mut kept, mut last) = (0, 0);
-    while let Some(block) = reader.next_after(last, None).unwrap() {
-        last = block.seq;
-        kept += u64::from(block.points);
-    }
-    assert_eq!(kept + reported, committed);
-    assert_eq!(reader.missing() * 2, reported);
-    assert_eq!(store.stats().dropped_points(), reported);
-    assert_eq!(store.stats().oldest(), reader.oldest().unwrap());
-    drop(store);
-    let (store, recovered) = open(bounded);
-    assert_eq!(recovered.dropped_points, reported);
-    assert_eq!(store.stats().dropped_points(), reported);
-}
-
-#[test]
-fn the_floor_of_free_space_leaves_only_what_is_being_written() {
-    let dir = tempfile::tempdir().unwrap();
-    let clock = Clock::new();
-    let (mut store, _) = open(small(dir.path(), &["away"]));
-    for second in 0..20 {
-        store.commit(&batch(second), clock.after(0.0)).unwrap();
-    }
-    drop(store);
-    let (mut store, _) = open(Settings {
-        free_floor: u64::MAX,
-        ..small(dir.path(), &["away"])
-    });
-    let segments = fs::read_dir(dir.path().join("journal")).unwrap().count();
-    assert_eq!(segments, 1);
-    let dropped = store
-        .commit(&batch(21), clock.after(0.0))
-        .unwrap()
-        .dropped
-        .unwrap();
-    assert_eq!(dropped.from, at(0));
-    assert_eq!(dropped.points, store.stats().dropped_points());
-}
-
-#[test]
 fn a_batch_without_lines_takes_no_sequence() {
     let dir = tempfile::tempdir().unwrap();
     let now = Clock::new().after(0.0);
@@ -504,67 +416,4 @@ fn reports_and_the_audit_read_while_the_daemon_writes() {
     assert!(reading.join().unwrap() >= 59);
     let expected: Vec<_> = (0..60).map(|number| (1, Ok(number))).collect();
     assert_eq!(generations(&all_intervals(dir.path())), expected);
-}
-
-#[tokio::test]
-async fn the_thread_commits_in_order_and_closes_the_ledger_when_the_last_handle_is_gone() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, _) = open(settings(dir.path()));
-    let (thread, handle) = StoreThread::start(store, sunledger_now).unwrap();
-    let stats = handle.stats();
-    let mut committed = stats.committed();
-    assert_eq!(*committed.borrow(), 0);
-    for second in 0..3 {
-        let done = handle.commit(batch(second)).await.unwrap();
-        assert!(committed.has_changed().unwrap());
-        assert_eq!(*committed.borrow_and_update(), done.seq);
-        assert_eq!(stats.stored_until(), Some(at(second)));
-    }
-    assert!(stats.idle_for(sunledger_now()).is_some());
-    handle.clone().advance("local", 2).await.unwrap();
-    drop(handle);
-    assert!(tokio::task::spawn_blocking(|| thread.join()).await.unwrap());
-    let (_store, recovered) = open(settings(dir.path()));
-    assert_eq!((recovered.covered_seq, recovered.tail.count()), (3, 0));
-    assert_eq!(recovered.cursors, [("local".to_owned(), 2)]);
-}
-
-#[tokio::test]
-async fn a_store_that_stands_still_confirms_nothing_and_goes_on_afterwards() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, _) = open(settings(dir.path()));
-    let (_thread, handle) = StoreThread::start(store, sunledger_now).unwrap();
-    handle.stall(Duration::from_millis(500)).await;
-    let before = handle.stats().last_commit();
-    let mut commit = Box::pin(handle.commit(batch(0)));
-    let early = tokio::time::timeout(Duration::from_millis(50), &mut commit).await;
-    assert!(early.is_err());
-    assert_eq!(handle.stats().last_commit(), before);
-    assert_eq!(commit.await.unwrap().seq, 1);
-}
-
-#[tokio::test]
-async fn a_refused_batch_comes_back_and_is_stored_by_the_next_attempt() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, _) = open(settings(dir.path()));
-    let (_thread, handle) = StoreThread::start(store, sunledger_now).unwrap();
-    // The first append creates a segment, which a missing folder refuses.
-    let (journal, away) = (dir.path().join("journal"), dir.path().join("away"));
-    fs::rename(&journal, &away).unwrap();
-    let refused = handle.commit(batch(0)).await.unwrap_err();
-    assert_eq!(refused.error.exit_code(), 74);
-    let trouble = handle.stats().trouble().expect("it is said");
-    assert!(trouble.contains("No such file"), "{trouble}");
-    assert_eq!(*handle.stats().committed().borrow(), 0);
-    fs::rename(&away, &journal).unwrap();
-    let committed = handle.commit(refused.batch.unwrap()).await.unwrap();
-    assert_eq!(committed.seq, 1);
-    assert_eq!(handle.stats().trouble(), None);
-    assert_eq!(handle.stats().failures(), 1);
-    let block = Reader::new(dir.path())
-        .unwrap()
-        .next_after(0, None)
-        .unwrap()
-        .unwrap();
-    assert_eq!(block.text, batch(0).lines);
 }

@@ -1,12 +1,13 @@
 //! The journal against torn ends, flipped bits, missing files and a full disk.
 
+mod model;
+mod retention;
+
 use std::collections::BTreeMap;
 use std::fs;
 
-use proptest::prelude::*;
-
-use super::retain::{Bounds, Delivered};
 use super::*;
+use retention::plan;
 
 /// A segment limit that a few blocks fill.
 const SMALL: u64 = 1_024;
@@ -263,6 +264,26 @@ fn a_deleted_segment_is_missing_and_reading_goes_on_behind_it() {
 }
 
 #[test]
+fn a_full_segment_whose_end_is_gone_has_damaged_blocks_not_missing_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = open(dir.path());
+    while journal.complete.len() < 2 {
+        append(&mut journal, 0, 4);
+    }
+    let last = journal.last_seq();
+    let behind = journal.complete[1].segment.first;
+    let path = journal.complete[0].segment.path.clone();
+    // Seal and last block are cut.
+    let len = fs::metadata(&path).unwrap().len() - len_u64(block::SEAL_BYTES) - 1;
+    let file = File::options().write(true).open(&path).unwrap();
+    file.set_len(len).unwrap();
+    let (seqs, reader) = read_all(dir.path());
+    let expected: Vec<u64> = (1..=last).filter(|seq| *seq != behind - 1).collect();
+    assert_eq!(seqs, expected);
+    assert_eq!((reader.damaged(), reader.missing()), (1, 0));
+}
+
+#[test]
 fn a_reader_sees_only_what_it_may_and_waits_at_the_end() {
     let dir = tempfile::tempdir().unwrap();
     let mut journal = open(dir.path());
@@ -411,218 +432,4 @@ fn a_segment_of_a_newer_version_is_refused_untouched() {
     let error = Journal::open(dir.path(), SMALL, 0).err().unwrap();
     assert_eq!(error.exit_code(), 78);
     assert_eq!(fs::read(&path).unwrap(), bytes);
-}
-
-fn plan(
-    journal: &mut Journal,
-    upto: u64,
-    max_bytes: u64,
-    wanted: u64,
-    keep_from: i64,
-) -> retain::Plan {
-    let bounds = Bounds {
-        keep_from_ms: keep_from,
-        max_bytes,
-        wanted_bytes: wanted,
-    };
-    journal
-        .plan(&bounds, Delivered { upto, counted: 0 })
-        .unwrap()
-}
-
-#[test]
-fn a_segment_may_go_only_when_delivered_and_old() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut journal = open(dir.path());
-    (0..60).for_each(|second| {
-        append(&mut journal, second, 4);
-    });
-    let firsts: Vec<u64> = journal.complete.iter().map(|c| c.segment.first).collect();
-    let all = firsts.len();
-    assert!(all >= 4);
-    let (none, old) = (i64::MIN, i64::MAX);
-    assert_eq!(
-        plan(&mut journal, u64::MAX, u64::MAX, 0, none).segments,
-        0,
-        "young"
-    );
-    assert_eq!(
-        plan(&mut journal, 0, u64::MAX, 0, old).segments,
-        0,
-        "undelivered"
-    );
-    assert_eq!(
-        plan(&mut journal, u64::MAX, u64::MAX, 0, old).segments,
-        all,
-        "the active one stays"
-    );
-    let upto = firsts[2] - 1;
-    assert_eq!(
-        plan(&mut journal, upto, u64::MAX, 0, old).segments,
-        2,
-        "as far as delivered"
-    );
-    assert_eq!(
-        plan(&mut journal, upto - 1, u64::MAX, 0, old).segments,
-        1,
-        "to the last block"
-    );
-    // Segment 0 ends with block firsts[1] - 1, whose tick is one second before.
-    let keep_from = at(firsts[1] - 2).as_millisecond();
-    assert_eq!(
-        plan(&mut journal, u64::MAX, u64::MAX, 0, keep_from).segments,
-        0,
-        "as old as kept"
-    );
-    assert_eq!(
-        plan(&mut journal, u64::MAX, u64::MAX, 0, keep_from + 1).segments,
-        1
-    );
-}
-
-#[test]
-fn what_the_bound_forces_out_is_counted_to_the_point() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut journal = open(dir.path());
-    (0..60).for_each(|second| {
-        append(&mut journal, second, 4);
-    });
-    // Once from memory and seals, once after a restart by reading.
-    for mut journal in [journal, open(dir.path())] {
-        let first = journal.complete[1].segment.first;
-        let forced = plan(&mut journal, 3, u64::MAX, 1, i64::MIN);
-        assert_eq!(forced.segments, 1);
-        let dropped = forced.dropped.unwrap();
-        assert_eq!(
-            dropped.points,
-            (first - 1 - 3) * 8,
-            "blocks after the cursor"
-        );
-        assert_eq!((dropped.from, dropped.last_seq), (at(0), first - 1));
-        let delivered = plan(&mut journal, u64::MAX, u64::MAX, 1, i64::MIN);
-        assert_eq!((delivered.segments, delivered.dropped), (1, None));
-        let everything = plan(&mut journal, 0, 0, 0, i64::MIN);
-        assert_eq!(everything.segments, journal.complete.len());
-    }
-}
-
-#[test]
-fn the_newest_segment_stays_even_when_it_is_sealed() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut journal = open(dir.path());
-    while journal.complete.is_empty() {
-        append(&mut journal, 0, 9);
-    }
-    let last = journal.complete[0].segment.clone();
-    drop(journal);
-    // A crash took the segment that had just been begun.
-    let files = segment_files(dir.path());
-    fs::remove_file(&files[1]).unwrap();
-    let mut journal = open(dir.path());
-    let plan = plan(&mut journal, u64::MAX, 0, 1, i64::MAX);
-    journal.delete(&plan).unwrap();
-    assert_eq!(segment_files(dir.path()), [last.path]);
-    assert_eq!(journal.newest(), Some(at(0)));
-}
-
-/// Many short lives of a journal, whose syncs a disk would make slow.
-fn folder_in_memory() -> tempfile::TempDir {
-    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
-}
-
-#[derive(Debug, Clone)]
-enum Act {
-    Append(u64),
-    /// The process dies while it appends; this part of the block is on disk.
-    Crash(u64, f64),
-    Reopen,
-    Deliver(u64),
-    Retain {
-        max_bytes: u64,
-        keep: u64,
-    },
-}
-
-fn act() -> impl Strategy<Value = Act> {
-    prop_oneof![
-        6 => (1_u64..30).prop_map(Act::Append),
-        2 => (1_u64..30, 0.0..1.0).prop_map(|(lines, part)| Act::Crash(lines, part)),
-        1 => Just(Act::Reopen),
-        2 => (0_u64..10).prop_map(Act::Deliver),
-        1 => (3..20_u64, 0..40_u64).prop_map(|(segments, keep)| Act::Retain {
-            max_bytes: segments * SMALL,
-            keep,
-        }),
-    ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
-    /// Whatever happens, every block that was confirmed is readable, or delivered
-    /// and older than kept, or counted as dropped.
-    #[test]
-    fn nothing_confirmed_disappears_uncounted(acts in prop::collection::vec(act(), 1..80)) {
-        let dir = folder_in_memory();
-        let mut journal = open(dir.path());
-        // Sequence to points, of what must be readable.
-        let mut model: BTreeMap<u64, u64> = BTreeMap::new();
-        let (mut second, mut cursor, mut oldest_kept) = (0, 0, 0);
-        let mut counted = Delivered { upto: 0, counted: 0 };
-        for act in acts {
-            second += 1;
-            match act {
-                Act::Append(count) => {
-                    let seq = append(&mut journal, second, count);
-                    prop_assert!(model.last_key_value().is_none_or(|(last, _)| *last < seq));
-                    model.insert(seq, 2 * count);
-                }
-                Act::Crash(count, part) => {
-                    let before = journal.active.as_ref().map(|a| (a.segment.path.clone(), a.durable));
-                    append(&mut journal, second, count);
-                    let active = journal.active.as_ref().unwrap();
-                    let path = active.segment.path.clone();
-                    let end = active.durable;
-                    let start = before.filter(|(file, _)| *file == path).map_or(0, |(_, durable)| durable);
-                    drop(journal);
-                    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss, clippy::as_conversions)]
-                    let cut = start + ((end - start) as f64 * part) as u64;
-                    File::options().write(true).open(&path).unwrap().set_len(cut).unwrap();
-                    journal = Journal::open(dir.path(), SMALL, cursor).unwrap();
-                }
-                Act::Reopen => {
-                    drop(journal);
-                    journal = Journal::open(dir.path(), SMALL, cursor).unwrap();
-                    prop_assert_eq!(journal.damage(), Damage::default());
-                }
-                Act::Deliver(blocks) => cursor = (cursor + blocks).min(journal.last_seq()),
-                Act::Retain { max_bytes, keep } => {
-                    counted.upto = cursor;
-                    let keep_from = second.saturating_sub(keep);
-                    let bounds = Bounds {
-                        keep_from_ms: at(keep_from).as_millisecond(),
-                        max_bytes,
-                        wanted_bytes: 0,
-                    };
-                    let plan = journal.plan(&bounds, counted).unwrap();
-                    journal.delete(&plan).unwrap();
-                    prop_assert!(journal.bytes() <= max_bytes);
-                    oldest_kept = journal
-                        .complete
-                        .first()
-                        .map(|complete| complete.segment.first)
-                        .or(journal.active.as_ref().map(|active| active.segment.first))
-                        .unwrap_or(oldest_kept);
-                    let gone: u64 = model.range(..oldest_kept).filter(|(seq, _)| **seq > cursor).map(|(_, points)| points).sum();
-                    prop_assert_eq!(plan.dropped.map_or(0, |dropped| dropped.points), gone);
-                    if !plan.forced {
-                        prop_assert_eq!(gone, 0);
-                    }
-                    model = model.split_off(&oldest_kept);
-                    counted.counted = plan.dropped.map_or(counted.counted, |dropped| dropped.last_seq);
-                }
-            }
-        }
-        let (seqs, _) = read_all(dir.path());
-        prop_assert_eq!(seqs, model.into_keys().collect::<Vec<_>>());
-    }
 }

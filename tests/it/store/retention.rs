@@ -1,0 +1,116 @@
+//! What may go from the store, what must, and that it is counted.
+
+use std::fs;
+use std::path::Path;
+
+use sunledger::store::{LedgerReader, Reader, Settings};
+
+use crate::support::store::*;
+
+/// A journal of a few hundred bytes a segment.
+fn small(dir: &Path, sinks: &[&str]) -> Settings {
+    Settings {
+        max_bytes: 16 * 512,
+        sinks: sinks.iter().map(|sink| (*sink).to_owned()).collect(),
+        ..settings(dir)
+    }
+}
+
+#[test]
+fn a_sink_holds_segments_back_until_it_has_them_and_they_are_old() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Clock::new();
+    let keep = Settings {
+        keep_days: 1,
+        max_bytes: 16 * 512,
+        ..small(dir.path(), &["a", "b"])
+    };
+    let oldest = || Reader::new(dir.path()).unwrap().oldest().unwrap().unwrap();
+    let (mut store, _) = open(keep.clone());
+    let day = 86_400;
+    for hour in 0..12 {
+        store
+            .commit(&batch(hour * 3_600), clock.after(0.0))
+            .unwrap();
+    }
+    store.commit(&batch(3 * day), clock.after(0.0)).unwrap();
+    store.housekeep(clock.after(61.0));
+    assert_eq!(oldest(), at(0), "nobody has it");
+    store.advance("a", 12);
+    store.housekeep(clock.after(122.0));
+    assert_eq!(oldest(), at(0), "one does not have it");
+    store.flush(clock.after(183.0)).unwrap();
+    store.advance("b", 12);
+    store.advance("b", 3);
+    assert_eq!(store.cursor("b"), 12, "what a sink has, it has");
+    // Too soon for the ledger, were nothing to be deleted.
+    store.housekeep(clock.after(183.5));
+    assert!(oldest() > at(0), "both have it");
+    let cursors = LedgerReader::open(dir.path()).unwrap().cursors().unwrap();
+    let expected = [("a".to_owned(), 12), ("b".to_owned(), 12)];
+    assert_eq!(cursors, expected, "on disk before anything went");
+    assert_eq!(store.stats().dropped_points(), 0);
+    drop(store);
+    let (store, recovered) = open(keep);
+    assert_eq!(recovered.cursors, expected);
+    assert_eq!(store.cursor("b"), 12);
+}
+
+#[test]
+fn the_bound_holds_and_what_it_forces_out_is_counted_for_ever() {
+    let dir = tempfile::tempdir().unwrap();
+    let now = Clock::new().after(0.0);
+    let bounded = small(dir.path(), &["away"]);
+    let (mut store, _) = open(bounded.clone());
+    let (mut reported, mut committed) = (0, 0);
+    for second in 0..200 {
+        let done = store.commit(&batch(second), now).unwrap();
+        committed += 2;
+        reported += done.dropped.map_or(0, |dropped| dropped.points);
+        let size: u64 = fs::read_dir(dir.path().join("journal"))
+            .unwrap()
+            .map(|entry| entry.unwrap().metadata().unwrap().len())
+            .sum();
+        assert!(size <= bounded.max_bytes, "{size} at second {second}");
+        assert_eq!(store.stats().journal_bytes(), size);
+    }
+    assert!(reported > 0);
+    let mut reader = Reader::new(dir.path()).unwrap();
+    let (mut kept, mut last) = (0, 0);
+    while let Some(block) = reader.next_after(last, None).unwrap() {
+        last = block.seq;
+        kept += u64::from(block.points);
+    }
+    assert_eq!(kept + reported, committed);
+    assert_eq!(reader.missing() * 2, reported);
+    assert_eq!(store.stats().dropped_points(), reported);
+    assert_eq!(store.stats().oldest(), reader.oldest().unwrap());
+    drop(store);
+    let (store, recovered) = open(bounded);
+    assert_eq!(recovered.dropped_points, reported);
+    assert_eq!(store.stats().dropped_points(), reported);
+}
+
+#[test]
+fn the_floor_of_free_space_leaves_only_what_is_being_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Clock::new();
+    let (mut store, _) = open(small(dir.path(), &["away"]));
+    for second in 0..20 {
+        store.commit(&batch(second), clock.after(0.0)).unwrap();
+    }
+    drop(store);
+    let (mut store, _) = open(Settings {
+        free_floor: u64::MAX,
+        ..small(dir.path(), &["away"])
+    });
+    let segments = fs::read_dir(dir.path().join("journal")).unwrap().count();
+    assert_eq!(segments, 1);
+    let dropped = store
+        .commit(&batch(21), clock.after(0.0))
+        .unwrap()
+        .dropped
+        .unwrap();
+    assert_eq!(dropped.from, at(0));
+    assert_eq!(dropped.points, store.stats().dropped_points());
+}
