@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use super::Server;
 use super::http::{exchange, get};
 use super::show_park::Story;
@@ -49,6 +51,9 @@ async fn every_file_of_the_page_is_there_with_its_type_and_its_tag() {
     }
 }
 
+/// Ten times what the browser takes on a quiet machine.
+const LONG: Duration = Duration::from_secs(300);
+
 /// Runs a program to its end; a program that is not there fails with the way to get it.
 async fn run(program: &str, arguments: &[&str], variables: &[(&str, &str)]) {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser");
@@ -56,10 +61,12 @@ async fn run(program: &str, arguments: &[&str], variables: &[(&str, &str)]) {
         .args(arguments)
         .envs(variables.iter().copied())
         .current_dir(folder)
+        .kill_on_drop(true)
         .output();
-    let output = match run.await {
-        Err(error) => panic!("{program}: {error}; apt-get install -y nodejs npm chromium"),
-        Ok(output) => output,
+    let output = match timeout(LONG, run).await {
+        Err(_elapsed) => panic!("{program} {arguments:?} does not end"),
+        Ok(Err(error)) => panic!("{program}: {error}; apt-get install -y nodejs npm chromium"),
+        Ok(Ok(output)) => output,
     };
     assert!(
         output.status.success(),
