@@ -1,27 +1,22 @@
 //! The live view: one moment of the park, as `/api/v1/live` tells it.
 //!
-//! A [`LiveView`] is plain data and costs next to nothing to make; a [`Frame`]
-//! turns it into bytes once, and only when somebody looks. Every stream then
-//! shares the same bytes.
-//!
-//! Times carry the offset of the park's civil time, so that a reader needs no
-//! time zone database.
+//! A [`LiveView`] is plain data and costs next to nothing to make; `frame` turns
+//! it into bytes when somebody looks.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
 
-use crate::domain::flow::{FLOWS, Flow, FlowRow, Powers, Stated};
-use crate::domain::interval::Interval;
+use crate::domain::flow::{Flow, Powers};
 use crate::domain::meter::{Carrier, Meter, MeterIndex, Nature, Park};
-use crate::domain::quality::{Gap, Quality, Reason};
+use crate::domain::quality::{Quality, Reason};
 use crate::domain::snapshot::{Snapshot, Standing, Value, age};
 use crate::domain::units::to_f64;
+
+/// The version of this program: a page of another one reloads itself.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Who a park is, for people: the part of [`Park`] that every answer repeats.
 #[derive(Debug, Clone)]
@@ -220,224 +215,96 @@ impl LiveView {
 }
 
 /// How long before `now` a moment was, in seconds.
-fn seconds(at: Timestamp, now: Timestamp) -> f64 {
+pub(super) fn seconds(at: Timestamp, now: Timestamp) -> f64 {
     let ms = age(at, now).as_millis();
     i64::try_from(ms).map_or(f64::INFINITY, |ms| to_f64(ms) / 1_000.0)
 }
 
-#[derive(Serialize)]
-struct FlowJson<'a> {
-    w: Option<f64>,
-    quality: Quality,
-    age_s: Option<f64>,
-    gaps: &'a [Gap],
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::meter::{Freshness, Point, Quantity, Role};
+    use crate::domain::snapshot::Reading;
+    use std::time::Duration;
 
-struct BalanceJson<'a> {
-    view: &'a LiveView,
-    carrier: Carrier,
-}
-
-impl Serialize for BalanceJson<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let rows = FLOWS.iter().filter(|row| row.carrier == self.carrier);
-        let mut map = serializer.serialize_map(None)?;
-        for row in rows {
-            map.serialize_entry(row.live, &flow_json(self.view, row))?;
-        }
-        map.end()
-    }
-}
-
-fn flow_json<'a>(view: &'a LiveView, row: &FlowRow) -> FlowJson<'a> {
-    let stated: &Stated<f64> = view.powers.of(row.flow);
-    match stated {
-        Ok(known) => FlowJson {
-            w: Some(known.value),
-            quality: known.quality,
-            age_s: known.oldest.map(|at| seconds(at, view.at)),
-            gaps: &[],
-        },
-        Err(gaps) => FlowJson {
-            w: None,
-            quality: Quality::Missing,
-            age_s: None,
-            gaps: gaps.list(),
-        },
-    }
-}
-
-#[derive(Serialize)]
-struct RatiosJson {
-    self_consumption: Option<f64>,
-    self_sufficiency: Option<f64>,
-    solar_fraction: Option<f64>,
-    from: Option<String>,
-}
-
-#[derive(Serialize)]
-struct MeterJson<'a> {
-    id: &'a str,
-    role: &'a str,
-    quality: Quality,
-    age_s: Option<f64>,
-    power_w: Option<f64>,
-    last_error: Option<&'a str>,
-    reason: Option<Reason>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    heat_power_w: Option<f64>,
-    values: &'a BTreeMap<&'static str, f64>,
-}
-
-#[derive(Serialize)]
-struct SinkJson<'a> {
-    name: &'a str,
-    backlog_points: u64,
-    oldest: Option<String>,
-    last_ok: Option<String>,
-    last_error: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct LiveJson<'a> {
-    park: &'a str,
-    name: &'a str,
-    time_zone: String,
-    settlement_minutes: i64,
-    at: String,
-    seq: u64,
-    stored_until: Option<String>,
-    clock: &'static str,
-    version: &'static str,
-    electricity: BalanceJson<'a>,
-    heat: BalanceJson<'a>,
-    ratios: RatiosJson,
-    meters: Vec<MeterJson<'a>>,
-    sinks: Vec<SinkJson<'a>>,
-}
-
-/// The version of this program: a page of another one reloads itself.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-impl Serialize for LiveView {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let time = |at: Option<Timestamp>| at.map(|at| self.place.rfc3339(at));
-        let balance = |carrier| BalanceJson {
-            view: self,
-            carrier,
+    fn meter(role: &str, quantities: &[&str]) -> Meter {
+        let point = |name: &&str| Point {
+            quantity: Quantity::named(name).unwrap(),
+            register: None,
         };
-        LiveJson {
-            park: &self.place.id,
-            name: &self.place.name,
-            time_zone: self.place.zone_name(self.at),
-            settlement_minutes: self.place.settlement_minutes,
-            at: self.place.rfc3339(self.at),
-            seq: self.seq,
-            stored_until: time(self.stored_until),
-            clock: if self.clock_trusted {
-                "trusted"
-            } else {
-                "untrusted"
-            },
-            version: VERSION,
-            electricity: balance(Carrier::Electricity),
-            heat: balance(Carrier::Heat),
-            ratios: RatiosJson {
-                self_consumption: self.ratios.self_consumption,
-                self_sufficiency: self.ratios.self_sufficiency,
-                solar_fraction: self.ratios.solar_fraction,
-                from: time(self.ratios.from),
-            },
-            meters: self.meters.iter().map(meter_json).collect(),
-            sinks: self
-                .sinks
-                .iter()
-                .map(|sink| SinkJson {
-                    name: &sink.name,
-                    backlog_points: sink.backlog_points,
-                    oldest: time(sink.oldest),
-                    last_ok: time(sink.last_ok),
-                    last_error: sink.last_error.as_deref(),
-                })
-                .collect(),
-        }
-        .serialize(serializer)
-    }
-}
-
-fn meter_json(meter: &MeterView) -> MeterJson<'_> {
-    MeterJson {
-        id: &meter.id,
-        role: meter.role,
-        quality: meter.quality,
-        age_s: meter.age_s,
-        power_w: meter.power_w,
-        last_error: meter.last_error.as_deref(),
-        reason: meter.reason,
-        heat_power_w: meter.heat_power_w,
-        values: &meter.values,
-    }
-}
-
-/// A live view with its bytes, made once and only when somebody looks.
-#[derive(Debug)]
-pub struct Frame {
-    view: LiveView,
-    open: Vec<Arc<Interval>>,
-    event: OnceLock<Bytes>,
-}
-
-/// What stands before the JSON in a server-sent event.
-const EVENT_HEAD: &[u8] = b"event: live\ndata: ";
-/// What ends an event.
-const EVENT_TAIL: &[u8] = b"\n\n";
-
-impl Frame {
-    /// A frame of a view and of the intervals that are not closed yet.
-    #[must_use]
-    pub fn new(view: LiveView, open: Vec<Arc<Interval>>) -> Self {
-        Self {
-            view,
-            open,
-            event: OnceLock::new(),
+        Meter {
+            id: "m".into(),
+            role: Role::named(role).unwrap(),
+            points: quantities.iter().map(point).collect(),
+            freshness: Freshness::Within(Duration::from_secs(5)),
+            period: Duration::from_secs(1),
+            rated: None,
+            heat_from_flow: None,
         }
     }
 
-    /// The view.
-    #[must_use]
-    pub fn view(&self) -> &LiveView {
-        &self.view
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_780_000_000 + second).unwrap()
     }
 
-    /// The intervals that are not closed yet, in order of time.
-    #[must_use]
-    pub fn open(&self) -> &[Arc<Interval>] {
-        &self.open
-    }
-
-    /// The event `live` of the stream.
-    #[must_use]
-    pub fn event(&self) -> Bytes {
-        let make = || {
-            let mut text = EVENT_HEAD.to_vec();
-            // Serialising into memory what has string keys alone cannot go wrong.
-            let _never = serde_json::to_writer(&mut text, &self.view);
-            text.extend_from_slice(EVENT_TAIL);
-            Bytes::from(text)
+    /// What a meter that said `values` at second 0 looks like at `second`.
+    fn seen(meter: &Meter, values: &[f64], second: i64) -> MeterView {
+        let park = Park {
+            id: "p".into(),
+            name: String::new(),
+            time_zone: TimeZone::UTC,
+            settlement_minutes: 15,
+            latitude: 0.0,
+            longitude: 0.0,
+            meters: vec![meter.clone()],
+            every_load_metered: false,
+            losses: None,
         };
-        self.event.get_or_init(make).clone()
+        let mut snapshot = Snapshot::new(&park);
+        if !values.is_empty() {
+            snapshot.accept(&Reading {
+                meter: 0,
+                at: at(0),
+                values: values
+                    .iter()
+                    .map(|value| Ok(Value::Analog(*value)))
+                    .enumerate()
+                    .collect(),
+            });
+        }
+        MeterView::new(meter, 0, &snapshot, at(second), None)
     }
 
-    /// The JSON of `/api/v1/live`: the same bytes without their frame.
-    #[must_use]
-    pub fn json(&self) -> Bytes {
-        let event = self.event();
-        event.slice(EVENT_HEAD.len()..event.len() - EVENT_TAIL.len())
+    #[test]
+    fn a_meter_tells_its_power_and_the_rest_by_the_names_of_the_schema() {
+        let battery = seen(&meter("battery", &["power", "soc"]), &[-5.0, 71.0], 2);
+        assert_eq!((battery.quality, battery.age_s), (Quality::Good, Some(2.0)));
+        assert_eq!((battery.power_w, battery.heat_power_w), (Some(-5.0), None));
+        assert_eq!(battery.values, BTreeMap::from([("soc_pct", 71.0)]));
+        let field = seen(&meter("solar_field", &["heat_power"]), &[-46.0], 1);
+        assert_eq!((field.power_w, field.heat_power_w), (Some(-46.0), None));
+        let boiler = meter("electric_boiler", &["power", "heat_power"]);
+        let boiler = seen(&boiler, &[240.0, 236.0], 1);
+        assert_eq!(
+            (boiler.power_w, boiler.heat_power_w),
+            (Some(240.0), Some(236.0))
+        );
     }
 
-    /// Whether somebody has looked.
-    #[must_use]
-    pub fn is_serialised(&self) -> bool {
-        self.event.get().is_some()
+    #[test]
+    fn a_meter_that_fell_silent_is_stale_and_one_never_heard_is_missing() {
+        let grid = meter("grid", &["power"]);
+        let silent = seen(&grid, &[7.0], 60);
+        assert_eq!(
+            (silent.quality, silent.reason),
+            (Quality::Stale, Some(Reason::Stale))
+        );
+        assert_eq!((silent.power_w, silent.age_s), (None, Some(60.0)));
+        let never = seen(&grid, &[], 60);
+        assert_eq!(
+            (never.quality, never.reason),
+            (Quality::Missing, Some(Reason::NeverSeen))
+        );
+        assert_eq!((never.power_w, never.age_s), (None, None));
     }
 }

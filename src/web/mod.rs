@@ -17,6 +17,7 @@
 
 pub mod api;
 pub mod assets;
+pub mod frame;
 pub mod guard;
 pub mod health;
 pub mod live;
@@ -26,7 +27,8 @@ pub mod server;
 pub mod stream;
 
 pub use api::IntervalSource;
+pub use frame::Frame;
 pub use health::Health;
-pub use live::{Frame, LiveView, MeterView, Ratios, SinkView};
+pub use live::{LiveView, MeterView, Ratios, SinkView};
 pub use metrics::{MeterNumbers, Numbers, SinkNumbers};
 pub use server::{Limits, Listener, Services, Settings, bind, serve};

@@ -37,9 +37,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::api::{self, IntervalSource};
+use super::frame::Frame;
 use super::guard::{self, Hosts};
 use super::health::{self, Health};
-use super::live::{Frame, Place};
+use super::live::Place;
 use super::metrics::{self, Numbers};
 use super::seats::{Seat, Seats};
 use super::{assets, stream};

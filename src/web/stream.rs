@@ -21,7 +21,8 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::live::{Frame, VERSION};
+use super::frame::Frame;
+use super::live::VERSION;
 use super::server::Shared;
 
 /// After how long a browser connects again to a line that broke.

@@ -114,3 +114,33 @@ test('nothing on the page is parsed as markup', () => {
     }
   }
 });
+
+const known = (w) => ({ w, quality: 'good', age_s: 0.5, gaps: [] });
+const unmetered = { w: null, quality: 'missing', age_s: null, gaps: [{ meter: '', reason: 'config' }] };
+const tenant = (id, power_w) => ({ id, role: 'tenant', quality: power_w === null ? 'stale' : 'good', power_w, reason: power_w === null ? 'timeout' : null });
+
+function park(tenants, more = {}) {
+  const zero = known(0);
+  return {
+    electricity: { generation: known(0), import: known(100e3), export: zero, load: known(100e3), battery_charge: zero, battery_discharge: zero, losses: known(0), residual: unmetered, ...more },
+    meters: tenants,
+  };
+}
+
+test('loads without a meter are what is left of the load, and say that they are derived', async () => {
+  const model = await import(`${assets}/model.js`);
+  const rest = (live) => model.electricity(live).right.find((row) => row.key === 'rest');
+  const found = rest(park([tenant('a', 60e3), tenant('b', 50e3)]));
+  assert.deepEqual([found.w, found.quality], [-10e3, 'derived'], 'signed, never clamped');
+  assert.equal(rest(park([tenant('a', 60e3), tenant('b', null)])), undefined, 'not while a meter is silent');
+  assert.equal(rest(park([tenant('a', 60e3)], { residual: known(40e3) })), undefined, 'not where a residual says it');
+});
+
+test('a sum of many meters is unknown while one of them is', async () => {
+  const model = await import(`${assets}/model.js`);
+  const many = Array.from({ length: 9 }, (_, i) => tenant(`t${i}`, i === 4 ? null : 1e3));
+  const [row] = model.electricity(park(many)).right;
+  assert.deepEqual([row.w, row.gaps], [null, [{ meter: 't4', reason: 'timeout' }]]);
+  const [whole] = model.electricity(park(many.filter((meter) => meter.power_w !== null))).right;
+  assert.equal(whole.w, 8e3);
+});

@@ -1,0 +1,233 @@
+//! The bytes of a live view, made once and only when somebody looks.
+//!
+//! The JSON is that of `/api/v1/live`; the stream sends the same bytes as an event,
+//! shared by every reader. Times carry the offset of the park's civil time, so that
+//! a reader needs no time zone database.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use super::live::{LiveView, MeterView, VERSION, seconds};
+use crate::domain::flow::{FLOWS, FlowRow, Stated};
+use crate::domain::interval::Interval;
+use crate::domain::meter::Carrier;
+use crate::domain::quality::{Gap, Quality, Reason};
+
+#[derive(Serialize)]
+struct FlowJson<'a> {
+    w: Option<f64>,
+    quality: Quality,
+    age_s: Option<f64>,
+    gaps: &'a [Gap],
+}
+
+struct BalanceJson<'a> {
+    view: &'a LiveView,
+    carrier: Carrier,
+}
+
+impl Serialize for BalanceJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let rows = FLOWS.iter().filter(|row| row.carrier == self.carrier);
+        let mut map = serializer.serialize_map(None)?;
+        for row in rows {
+            map.serialize_entry(row.live, &flow_json(self.view, row))?;
+        }
+        map.end()
+    }
+}
+
+fn flow_json<'a>(view: &'a LiveView, row: &FlowRow) -> FlowJson<'a> {
+    let stated: &Stated<f64> = view.powers.of(row.flow);
+    match stated {
+        Ok(known) => FlowJson {
+            w: Some(known.value),
+            quality: known.quality,
+            age_s: known.oldest.map(|at| seconds(at, view.at)),
+            gaps: &[],
+        },
+        Err(gaps) => FlowJson {
+            w: None,
+            quality: Quality::Missing,
+            age_s: None,
+            gaps: gaps.list(),
+        },
+    }
+}
+
+#[derive(Serialize)]
+struct RatiosJson {
+    self_consumption: Option<f64>,
+    self_sufficiency: Option<f64>,
+    solar_fraction: Option<f64>,
+    from: Option<String>,
+}
+
+#[derive(Serialize)]
+struct MeterJson<'a> {
+    id: &'a str,
+    role: &'a str,
+    quality: Quality,
+    age_s: Option<f64>,
+    power_w: Option<f64>,
+    last_error: Option<&'a str>,
+    reason: Option<Reason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heat_power_w: Option<f64>,
+    values: &'a BTreeMap<&'static str, f64>,
+}
+
+#[derive(Serialize)]
+struct SinkJson<'a> {
+    name: &'a str,
+    backlog_points: u64,
+    oldest: Option<String>,
+    last_ok: Option<String>,
+    last_error: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct LiveJson<'a> {
+    park: &'a str,
+    name: &'a str,
+    time_zone: String,
+    settlement_minutes: i64,
+    at: String,
+    seq: u64,
+    stored_until: Option<String>,
+    clock: &'static str,
+    version: &'static str,
+    electricity: BalanceJson<'a>,
+    heat: BalanceJson<'a>,
+    ratios: RatiosJson,
+    meters: Vec<MeterJson<'a>>,
+    sinks: Vec<SinkJson<'a>>,
+}
+
+impl Serialize for LiveView {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let time = |at: Option<Timestamp>| at.map(|at| self.place.rfc3339(at));
+        let balance = |carrier| BalanceJson {
+            view: self,
+            carrier,
+        };
+        LiveJson {
+            park: &self.place.id,
+            name: &self.place.name,
+            time_zone: self.place.zone_name(self.at),
+            settlement_minutes: self.place.settlement_minutes,
+            at: self.place.rfc3339(self.at),
+            seq: self.seq,
+            stored_until: time(self.stored_until),
+            clock: if self.clock_trusted {
+                "trusted"
+            } else {
+                "untrusted"
+            },
+            version: VERSION,
+            electricity: balance(Carrier::Electricity),
+            heat: balance(Carrier::Heat),
+            ratios: RatiosJson {
+                self_consumption: self.ratios.self_consumption,
+                self_sufficiency: self.ratios.self_sufficiency,
+                solar_fraction: self.ratios.solar_fraction,
+                from: time(self.ratios.from),
+            },
+            meters: self.meters.iter().map(meter_json).collect(),
+            sinks: self
+                .sinks
+                .iter()
+                .map(|sink| SinkJson {
+                    name: &sink.name,
+                    backlog_points: sink.backlog_points,
+                    oldest: time(sink.oldest),
+                    last_ok: time(sink.last_ok),
+                    last_error: sink.last_error.as_deref(),
+                })
+                .collect(),
+        }
+        .serialize(serializer)
+    }
+}
+
+fn meter_json(meter: &MeterView) -> MeterJson<'_> {
+    MeterJson {
+        id: &meter.id,
+        role: meter.role,
+        quality: meter.quality,
+        age_s: meter.age_s,
+        power_w: meter.power_w,
+        last_error: meter.last_error.as_deref(),
+        reason: meter.reason,
+        heat_power_w: meter.heat_power_w,
+        values: &meter.values,
+    }
+}
+
+/// A live view with its bytes, made once and only when somebody looks.
+#[derive(Debug)]
+pub struct Frame {
+    view: LiveView,
+    open: Vec<Arc<Interval>>,
+    event: OnceLock<Bytes>,
+}
+
+/// What stands before the JSON in a server-sent event.
+const EVENT_HEAD: &[u8] = b"event: live\ndata: ";
+/// What ends an event.
+const EVENT_TAIL: &[u8] = b"\n\n";
+
+impl Frame {
+    /// A frame of a view and of the intervals that are not closed yet.
+    #[must_use]
+    pub fn new(view: LiveView, open: Vec<Arc<Interval>>) -> Self {
+        Self {
+            view,
+            open,
+            event: OnceLock::new(),
+        }
+    }
+
+    /// The view.
+    #[must_use]
+    pub fn view(&self) -> &LiveView {
+        &self.view
+    }
+
+    /// The intervals that are not closed yet, in order of time.
+    #[must_use]
+    pub fn open(&self) -> &[Arc<Interval>] {
+        &self.open
+    }
+
+    /// The event `live` of the stream.
+    #[must_use]
+    pub fn event(&self) -> Bytes {
+        let make = || {
+            let mut text = EVENT_HEAD.to_vec();
+            // Serialising into memory what has string keys alone cannot go wrong.
+            let _never = serde_json::to_writer(&mut text, &self.view);
+            text.extend_from_slice(EVENT_TAIL);
+            Bytes::from(text)
+        };
+        self.event.get_or_init(make).clone()
+    }
+
+    /// The JSON of `/api/v1/live`: the same bytes without their frame.
+    #[must_use]
+    pub fn json(&self) -> Bytes {
+        let event = self.event();
+        event.slice(EVENT_HEAD.len()..event.len() - EVENT_TAIL.len())
+    }
+
+    /// Whether somebody has looked.
+    #[must_use]
+    pub fn is_serialised(&self) -> bool {
+        self.event.get().is_some()
+    }
+}
