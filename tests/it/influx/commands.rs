@@ -147,8 +147,8 @@ async fn the_audit_finds_what_is_missing_and_what_is_different() {
     // A server that lost two values, changed one, and one in its last digits.
     let keys: Vec<_> = influx.state().shelf().keys().cloned().collect();
     let of = |field: &str, n: usize| {
-        let found = keys.iter().filter(|key| key.field == field);
-        found.cloned().nth(n).unwrap()
+        let mut found = keys.iter().filter(|key| key.field == field);
+        found.nth(n).cloned().unwrap()
     };
     {
         let mut state = influx.state();

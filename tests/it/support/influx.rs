@@ -8,19 +8,20 @@
 
 mod flux;
 mod lines;
+mod reply;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::io::Read as _;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, Method, Request, Response, StatusCode};
+use axum::http::{HeaderMap, Method, Request, Response};
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 
 pub use lines::Value;
+use reply::{about, body_text, dying, error, pairs, reply, unauthorized, unpacked};
 
 /// The organisation, bucket and token that exist at first.
 pub const ORG: &str = "park";
@@ -115,10 +116,6 @@ pub struct Influx {
     state: Arc<Mutex<State>>,
 }
 
-/// The connection is to die without an answer.
-#[derive(Clone)]
-struct Die;
-
 impl Influx {
     /// Starts one below `prefix`, for example `/influx`, on a free port.
     pub async fn start_below(prefix: &str) -> Self {
@@ -149,7 +146,7 @@ impl Influx {
                         let server = server.clone();
                         async move {
                             let answer = server.serve(request).await;
-                            if answer.extensions().get::<Die>().is_some() {
+                            if answer.extensions().get::<reply::Die>().is_some() {
                                 return Err(std::io::Error::other("the connection dies"));
                             }
                             Ok(answer)
@@ -491,56 +488,4 @@ impl Influx {
         state.add_bucket(name, seconds);
         reply(201, &about(state.bucket(name).unwrap()))
     }
-}
-
-fn about(bucket: &Bucket) -> Json {
-    let mut rules = Vec::new();
-    if bucket.retention_s > 0 {
-        rules.push(json!({"type":"expire","everySeconds":bucket.retention_s,"shardGroupDurationSeconds":86400}));
-    }
-    json!({"id":"00000000000000b1","orgID":ORG_ID,"type":"user","name":bucket.name,"retentionRules":rules,
-        "createdAt":"2026-01-01T00:00:00Z","updatedAt":"2026-01-01T00:00:00Z",
-        "links":{"self":"/api/v2/buckets/00000000000000b1","org":format!("/api/v2/orgs/{ORG_ID}")},"labels":[]})
-}
-
-fn pairs(query: &str) -> HashMap<String, String> {
-    let url = reqwest::Url::parse(&format!("http://x/?{query}")).unwrap();
-    url.query_pairs().into_owned().collect()
-}
-
-fn unpacked(headers: &HeaderMap, body: &[u8]) -> std::io::Result<String> {
-    let mut text = String::new();
-    if headers.get("content-encoding").is_some_and(|v| v == "gzip") {
-        flate2::read::GzDecoder::new(body).read_to_string(&mut text)?;
-    } else {
-        (&mut &*body).read_to_string(&mut text)?;
-    }
-    Ok(text)
-}
-
-fn body_text(headers: &HeaderMap, body: &[u8]) -> String {
-    unpacked(headers, body).unwrap_or_default()
-}
-
-fn reply(status: u16, body: &Json) -> Response<Body> {
-    Response::builder()
-        .status(StatusCode::from_u16(status).unwrap())
-        .header("content-type", "application/json; charset=utf-8")
-        .body(Body::from(body.to_string()))
-        .unwrap()
-}
-
-/// An error as InfluxDB 2 words it.
-pub fn error(status: u16, code: &str, message: &str) -> Response<Body> {
-    reply(status, &json!({"code": code, "message": message}))
-}
-
-fn unauthorized() -> Response<Body> {
-    error(401, "unauthorized", "unauthorized access")
-}
-
-fn dying() -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    response.extensions_mut().insert(Die);
-    response
 }

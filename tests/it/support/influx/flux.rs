@@ -117,8 +117,7 @@ pub fn answer(asked: &Asked, shelf: &Shelf) -> String {
             }
         })
     };
-    let mut tables: BTreeMap<(&String, &Vec<(String, String)>, &String), Vec<(i64, &Value)>> =
-        BTreeMap::new();
+    let mut tables: BTreeMap<_, Vec<(i64, &Value)>> = BTreeMap::new();
     for (key, value) in shelf {
         if matches(key) && within(key.time_ns) {
             let table = (&key.measurement, &key.tags, &key.field);
