@@ -369,6 +369,41 @@ async fn a_dead_unit_is_a_gap_each_period_and_does_not_starve_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_unit_that_makes_the_gateway_hang_up_costs_the_others_nothing() {
+    let server = Hostile::start(|ask| match ask.unit {
+        3 => vec![Act::Close],
+        _ => ask.honest(),
+    });
+    let server = server.await;
+    let polls = (1..=4).map(|unit: u8| poll(usize::from(unit), unit, 100, &[u16::from(unit)]));
+    let mut source = Source::start(settings(server.port, 5_000, polls.collect()));
+    let mut heard = [0; 5];
+    while heard[1] < 15 || heard[3] < 10 {
+        let said = source.next().await;
+        heard[said.meter] += 1;
+        match said.meter {
+            3 => assert!(said.values[0].1.is_err()),
+            unit => assert_eq!(said.values, [(0, analog(unit as f64))]),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_hangs_up_on_everyone_is_not_hammered() {
+    let server = Hostile::start(|_| vec![Act::Close]).await;
+    let polls = (1..=4).map(|unit: u8| poll(usize::from(unit), unit, 50, &[1]));
+    let started = Instant::now();
+    let mut source = Source::start(settings(server.port, 5_000, polls.collect()));
+    for _ in 0..160 {
+        assert_eq!(source.next().await.values.len(), 1);
+    }
+    // Two in a row, then after a second at the earliest.
+    let allowed = 2.0 + started.elapsed().as_secs_f64() / 0.8;
+    let connections = server.connections();
+    assert!(connections as f64 <= allowed, "{connections} connections");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn with_nobody_there_each_period_is_a_gap_until_somebody_is() {
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()

@@ -36,7 +36,7 @@ impl Breaker {
         *self = Self::default();
     }
 
-    /// The unit did not answer.
+    /// The unit did not answer, or made the gateway hang up.
     pub fn timed_out(&mut self, now: Instant) {
         self.timeouts = self.timeouts.saturating_add(1);
         if let Some(more) = self.timeouts.checked_sub(LIMIT) {

@@ -29,6 +29,10 @@ const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
 /// How long closing may take: a peer that does not listen must not hold up the bus.
 const CLOSING: Duration = Duration::from_millis(200);
 
+/// New connections in a row that may be closed without an answer before the
+/// endpoint is left alone: one for the unit that was asked, one for the next.
+const HANG_UPS: u32 = 2;
+
 /// Why a request brought nothing.
 #[derive(Debug)]
 pub enum Failure {
@@ -38,8 +42,10 @@ pub enum Failure {
     Exception(ExceptionCode),
     /// An answer that does not hold what was asked for.
     Unusable(String),
-    /// No connection, or it was lost.
+    /// No connection.
     Connect(String),
+    /// The device hung up on the question.
+    HungUp,
     /// The request itself is not one that Modbus has.
     Invalid,
 }
@@ -57,7 +63,7 @@ impl Failure {
             ) => Reason::Timeout,
             Self::Exception(_) => Reason::Exception,
             Self::Unusable(_) => Reason::ShortAnswer,
-            Self::Connect(_) => Reason::Connect,
+            Self::Connect(_) | Self::HungUp => Reason::Connect,
             Self::Invalid => Reason::Config,
         }
     }
@@ -72,10 +78,13 @@ pub struct Link {
     context: Option<Context>,
     /// Whether the connection has answered before.
     proven: bool,
+    /// New connections in a row that were closed without an answer.
+    hang_ups: u32,
     backoff: Backoff,
     /// No attempt to connect before this moment, and why.
     resting: Option<(Instant, String)>,
     lost: bool,
+    recovered: bool,
 }
 
 impl Link {
@@ -87,9 +96,11 @@ impl Link {
             timeout,
             context: None,
             proven: false,
+            hang_ups: 0,
             backoff: Backoff::new(name),
             resting: None,
             lost: false,
+            recovered: false,
         }
     }
 
@@ -119,7 +130,7 @@ impl Link {
         }
         let was_proven = self.context.is_some() && self.proven;
         match self.ask(unit, request).await {
-            Err(Failure::Connect(_)) if was_proven => self.ask(unit, request).await,
+            Err(Failure::HungUp) if was_proven => self.ask(unit, request).await,
             said => said,
         }
     }
@@ -158,11 +169,13 @@ impl Link {
         };
         // Poisoned: closed, and never asked again.
         let _ = timeout(CLOSING, context.disconnect()).await;
-        if let Failure::Connect(why) = &failure
-            && !self.proven
-        {
-            // A peer that accepts and hangs up is as good as one that refuses.
-            self.rest(why.clone());
+        if matches!(failure, Failure::HungUp) && !self.proven {
+            self.hang_ups += 1;
+            // One hang-up may be about the unit that was asked. A peer that accepts
+            // and hangs up on all of them is as good as one that refuses.
+            if self.hang_ups >= HANG_UPS {
+                self.rest("connection closed by the device".into());
+            }
         }
         Err(failure)
     }
@@ -171,10 +184,17 @@ impl Link {
     fn keep(&mut self, context: Context) {
         self.context = Some(context);
         self.proven = true;
+        self.hang_ups = 0;
         self.backoff.reset();
         if std::mem::take(&mut self.lost) {
+            self.recovered = true;
             info!(endpoint = self.endpoint, "Modbus endpoint answers again.");
         }
+    }
+
+    /// Whether the endpoint has come back since this was last asked.
+    pub fn recovered(&mut self) -> bool {
+        std::mem::take(&mut self.recovered)
     }
 
     async fn connect(&mut self) -> Result<Context, Failure> {
@@ -262,7 +282,7 @@ fn classify(error: &Error) -> Failure {
             std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof => {
                 Failure::Unusable("an answer that is not Modbus".into())
             }
-            _ => Failure::Connect("connection closed by the device".into()),
+            _ => Failure::HungUp,
         },
     }
 }

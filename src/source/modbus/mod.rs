@@ -267,13 +267,20 @@ impl Worker {
         self.hear(planned, at, values, detail, Some(Outcome::Ok));
     }
 
+    /// A unit that keeps the bus waiting, or makes the gateway hang up, is asked
+    /// less often; one that answers, well or not, as ever.
     fn tell_breaker(&mut self, unit: u8, failure: Option<&Failure>, now: Instant) {
+        if self.link.recovered() {
+            // What was silent then was the endpoint, perhaps, and not its units.
+            self.breakers.values_mut().for_each(Breaker::answered);
+        }
         let Some(breaker) = self.breakers.get_mut(&unit) else {
             return;
         };
-        match failure.map(Failure::reason) {
-            Some(Reason::Timeout) => breaker.timed_out(now),
-            Some(Reason::Connect | Reason::Config) => (),
+        match failure {
+            Some(Failure::Connect(_) | Failure::Invalid) => (),
+            Some(Failure::HungUp) => breaker.timed_out(now),
+            Some(failure) if failure.reason() == Reason::Timeout => breaker.timed_out(now),
             _ => breaker.answered(),
         }
     }
@@ -333,6 +340,7 @@ impl Worker {
                  (function {fc}) with {what}"
             ),
             Failure::Connect(why) => format!("no connection to {endpoint}: {why}"),
+            Failure::HungUp => format!("{endpoint} hangs up when unit {unit} is asked"),
             Failure::Invalid => {
                 format!("{endpoint} unit {unit}: registers {first} to {last} cannot be asked for")
             }
