@@ -1,1 +1,57 @@
-//! Stub.
+//! `sunledger check`: every mistake of a configuration, with its remedy.
+
+use serde_json::json;
+
+use super::{CONFIG, ConfigFile, Failure, print};
+use crate::config::{self, ConfigError, Problem};
+
+/// Arguments of `check`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Print {"ok":…,"problems":[{"path","fact","remedy"}]}
+    #[arg(long)]
+    json: bool,
+    /// Print nothing; the exit code says it
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// Checks a file.
+///
+/// # Errors
+///
+/// [`CONFIG`] where there is a problem.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let found = config::load(&arguments.file.config);
+    if arguments.json && !arguments.quiet {
+        let problems: Vec<Problem> = match &found {
+            Ok(_) => Vec::new(),
+            Err(ConfigError::Meaning { problems, .. }) => problems.clone(),
+            Err(error @ ConfigError::Read { .. }) => vec![Problem {
+                path: String::new(),
+                fact: error.to_string(),
+                remedy: "name a file that can be read with --config".to_owned(),
+                line: None,
+            }],
+        };
+        let text = json!({ "ok": problems.is_empty(), "problems": problems });
+        print(&format!("{text}\n"))?;
+    }
+    let silent = arguments.json || arguments.quiet;
+    match found {
+        Ok(_) if silent => Ok(()),
+        Ok(setup) => print(&format!(
+            "{}: ok. Park `{}`: {} meters and sensors on {} buses and {} brokers, {} sinks.\n",
+            arguments.file.config.display(),
+            setup.park.id,
+            setup.park.meters.len(),
+            setup.buses.len(),
+            setup.brokers.len(),
+            setup.sinks.len(),
+        )),
+        Err(_) if silent => Err(Failure::new(CONFIG, "")),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,1 +1,223 @@
-//! Stub.
+//! `sunledger demo`: a whole park on this machine, watched by the same code as `run`.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::run::{start_logs, stop_at_signals};
+use super::{BUG, Failure, IO, print, runtime};
+use crate::app::{self, History, Options, Step};
+use crate::config::read::duration;
+use crate::config::{Setup, check};
+use crate::domain::meter::{MeterIndex, Park, PointIndex};
+use crate::domain::snapshot::{Reading, Value};
+use crate::simulate::history::HistoryValue;
+use crate::simulate::{Settings, Simulation, history};
+use crate::sys::clock::wall;
+
+/// Threads: the park itself needs some of them.
+const THREADS: usize = 2;
+/// How far the history reaches back: today's curve and yesterday's.
+const HISTORY: Duration = Duration::from_secs(2 * 86_400);
+/// Where the page is served if nobody says otherwise.
+const LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+
+/// Arguments of `demo`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Where the page is served [default: 127.0.0.1:8080, or a free port if that is taken]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Keep the data here [default: a directory that is removed at the end]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// End after this long, such as 90s or 5min
+    #[arg(long = "for", value_name = "DURATION", value_parser = a_duration)]
+    for_: Option<Duration>,
+    /// Begin with the sun and the working day of this local hour, 0 to 24
+    #[arg(long, value_name = "H", value_parser = an_hour)]
+    hour: Option<f64>,
+    /// Another seed is another park: clouds, loads
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+}
+
+fn a_duration(text: &str) -> Result<Duration, String> {
+    duration(text).ok_or_else(|| "a number above zero with a unit, such as 90s or 5min".to_owned())
+}
+
+fn an_hour(text: &str) -> Result<f64, String> {
+    let hour = text
+        .parse::<f64>()
+        .ok()
+        .filter(|hour| (0.0..24.0).contains(hour));
+    hour.ok_or_else(|| "an hour from 0 to 24".to_owned())
+}
+
+/// Runs the demo.
+///
+/// # Errors
+///
+/// Where ports or the data directory cannot be had.
+pub fn run(arguments: Arguments, format: Option<&str>) -> Result<(), Failure> {
+    start_logs(format)?;
+    let data = match &arguments.data {
+        Some(dir) => DataDir {
+            path: dir.clone(),
+            remove: false,
+        },
+        None => DataDir::temporary()?,
+    };
+    runtime(THREADS)?.block_on(demo(&arguments, &data))
+}
+
+async fn demo(arguments: &Arguments, data: &DataDir) -> Result<(), Failure> {
+    let stop = CancellationToken::new();
+    stop_at_signals(&stop)?;
+    let settings = Settings {
+        seed: arguments.seed,
+        hour: arguments.hour,
+        ..Settings::fanshi(wall())
+    };
+    let park_stop = CancellationToken::new();
+    let simulation = Simulation::start(settings, HISTORY, park_stop)
+        .await
+        .map_err(|error| {
+            Failure::new(
+                IO,
+                format!("the simulated park cannot open its ports: {error}"),
+            )
+        })?;
+    let listen = arguments.listen.unwrap_or_else(free_or_usual);
+    let text = simulation.config_toml(&data.path, &loopback(listen), "15min");
+    let mut setup = check::parse(&text).map_err(|problems| {
+        Failure::new(
+            BUG,
+            format!(
+                "the simulated park describes itself wrongly:\n{}",
+                super::problem_text(&problems)
+            ),
+        )
+    })?;
+    // The park is simulated: whoever serves it on the network gives nothing away.
+    setup.web.listen = listen;
+    let options = Options {
+        history: Some(past(&simulation, &setup)),
+        listening: Some(announce(arguments.for_, &stop)),
+        notifier: None,
+    };
+    let done = app::run(setup, options, stop).await.map_err(Failure::from);
+    simulation.stop().await;
+    done
+}
+
+fn loopback(listen: SocketAddr) -> String {
+    SocketAddr::new(LISTEN.ip(), listen.port()).to_string()
+}
+
+fn free_or_usual() -> SocketAddr {
+    match std::net::TcpListener::bind(LISTEN) {
+        Ok(_) => LISTEN,
+        Err(_) => SocketAddr::new(LISTEN.ip(), 0),
+    }
+}
+
+/// Prints the address once the page is served, and counts the time from there.
+fn announce(
+    for_: Option<Duration>,
+    stop: &CancellationToken,
+) -> Box<dyn FnOnce(SocketAddr) + Send> {
+    let stop = stop.clone();
+    Box::new(move |address| {
+        let _ = print(&format!("listening on http://{address}\n"));
+        if let Some(for_) = for_ {
+            tokio::spawn(async move {
+                tokio::time::sleep(for_).await;
+                stop.cancel();
+            });
+        }
+    })
+}
+
+/// The past of the simulated park as readings of the configured one.
+fn past(simulation: &Simulation, setup: &Setup) -> History {
+    let park = Arc::clone(&setup.park);
+    let places = places(&park);
+    let steps = simulation
+        .history()
+        .map(move |step| reading_step(&places, &step));
+    History {
+        every_s: u64::try_from(history::STEP_S).unwrap_or(60),
+        steps: Box::new(steps),
+    }
+}
+
+type Places = BTreeMap<(String, &'static str), (MeterIndex, PointIndex)>;
+
+fn places(park: &Park) -> Places {
+    let mut places = Places::new();
+    for (index, meter) in park.meters.iter().enumerate() {
+        for (point, measured) in meter.points.iter().enumerate() {
+            places.insert(
+                (meter.id.to_string(), measured.quantity.name),
+                (index, point),
+            );
+        }
+    }
+    places
+}
+
+fn reading_step(places: &Places, step: &history::Step) -> Step {
+    let at = Timestamp::from_millisecond(step.at.as_millisecond()).unwrap_or(step.at);
+    let mut readings: Vec<Reading> = Vec::new();
+    for sample in &step.samples {
+        let Some((meter, point)) = places
+            .get(&(sample.meter.to_owned(), sample.quantity))
+            .copied()
+        else {
+            continue;
+        };
+        let value = match sample.value {
+            HistoryValue::Analog(value) => Value::Analog(value),
+            HistoryValue::Count(count) => Value::Count(count),
+        };
+        match readings.last_mut() {
+            Some(reading) if reading.meter == meter => reading.values.push((point, Ok(value))),
+            _ => readings.push(Reading {
+                meter,
+                at,
+                values: vec![(point, Ok(value))],
+            }),
+        }
+    }
+    Step { at, readings }
+}
+
+/// A data directory, removed at the end if nobody asked for it.
+struct DataDir {
+    path: PathBuf,
+    remove: bool,
+}
+
+impl DataDir {
+    fn temporary() -> Result<Self, Failure> {
+        let path = std::env::temp_dir().join(format!("sunledger-demo-{}", std::process::id()));
+        std::fs::create_dir_all(&path)
+            .map_err(|error| Failure::new(IO, format!("{}: {error}", path.display())))?;
+        Ok(Self { path, remove: true })
+    }
+}
+
+impl Drop for DataDir {
+    fn drop(&mut self) {
+        if self.remove {
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}

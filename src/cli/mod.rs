@@ -1,4 +1,16 @@
-//! Stub.
+//! Commands: one file each, arguments in, exit code out.
+//!
+//! | code | meaning |
+//! |---|---|
+//! | 0 | done |
+//! | 64 | the command line is wrong |
+//! | 65 | a finding: the check found something |
+//! | 69 | nothing answers |
+//! | 70 | a bug |
+//! | 74 | input or output: a port in use, a store that is locked or cannot be written |
+//! | 78 | configuration, or a store of a newer version |
+//!
+//! Data goes to standard output, everything else to standard error.
 
 pub mod check;
 pub mod demo;
@@ -6,3 +18,192 @@ pub mod influx;
 pub mod report;
 pub mod run;
 pub mod status;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{ConfigError, Problem};
+
+/// The command line is wrong.
+pub const USAGE: u8 = 64;
+/// A finding.
+pub const FINDING: u8 = 65;
+/// Nothing answers.
+pub const UNAVAILABLE: u8 = 69;
+/// A bug.
+pub const BUG: u8 = 70;
+/// Input or output.
+pub const IO: u8 = 74;
+/// Configuration.
+pub const CONFIG: u8 = 78;
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 64 usage, 65 a finding, 69 nothing answers, 70 bug, \
+74 input/output (port in use, store locked or unwritable), 78 configuration.";
+
+/// Live energy balance, exact books and grid-export reports for a solar-thermal park.
+///
+/// Polls Modbus meters (read-only) and MQTT sensors, computes each second what the park
+/// generates, uses itself, exports and imports, and the heat it supplies; keeps every
+/// reading on its own disk first and delivers it to InfluxDB; serves a live page.
+///
+/// Try it without any hardware: sunledger demo
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+struct Arguments {
+    /// How logs are written to standard error [default: journald under systemd, else text]
+    #[arg(long, global = true, value_name = "FORMAT", value_parser = ["text", "json", "journald"])]
+    log_format: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Simulate a whole park on this machine and watch it, with nothing to install
+    Demo(demo::Arguments),
+    /// Run the daemon
+    Run(run::Arguments),
+    /// Check a configuration file and list every mistake with its remedy
+    Check(check::Arguments),
+    /// Show what a running daemon sees now
+    Status(status::Arguments),
+    /// Write a report from the ledger, also while the daemon runs
+    Report(report::Arguments),
+    /// Prepare InfluxDB, or prove that everything arrived there
+    #[command(subcommand)]
+    Influx(influx::Command),
+}
+
+/// A configuration file.
+#[derive(Debug, clap::Args)]
+pub struct ConfigFile {
+    /// The configuration file
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/etc/sunledger/sunledger.toml"
+    )]
+    pub config: PathBuf,
+}
+
+/// Why a command did not do what it was asked.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub code: u8,
+    /// What happened, with a remedy.
+    pub sentence: String,
+}
+
+impl Failure {
+    /// A failure with its code and sentence.
+    #[must_use]
+    pub fn new(code: u8, sentence: impl Into<String>) -> Self {
+        Self {
+            code,
+            sentence: sentence.into(),
+        }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        let mut sentence = error.to_string();
+        let code = match &error {
+            ConfigError::Read { .. } => CONFIG,
+            ConfigError::Meaning { problems, .. } => {
+                sentence.push('\n');
+                sentence.push_str(&problem_text(problems));
+                CONFIG
+            }
+        };
+        Self { code, sentence }
+    }
+}
+
+/// Problems as a person reads them.
+#[must_use]
+pub fn problem_text(problems: &[Problem]) -> String {
+    let mut text = String::new();
+    for problem in problems {
+        let line = problem
+            .line
+            .map_or(String::new(), |line| format!("line {line}: "));
+        let path = if problem.path.is_empty() {
+            "the file"
+        } else {
+            &problem.path
+        };
+        text.push_str(&format!(
+            "  {line}{path}: {}\n      remedy: {}\n",
+            problem.fact, problem.remedy
+        ));
+    }
+    text
+}
+
+/// Writes to standard output; a reader that went away is no failure.
+///
+/// # Errors
+///
+/// [`IO`] where standard output cannot be written.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(Failure::new(IO, format!("standard output: {error}"))),
+    }
+}
+
+/// A runtime of as many threads.
+///
+/// # Errors
+///
+/// [`IO`] where the system gives no threads.
+pub fn runtime(threads: usize) -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .max_blocking_threads(8)
+        .thread_name("sunledger")
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(IO, format!("cannot start threads: {error}")))
+}
+
+/// Runs a command line.
+pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() {
+                ExitCode::from(USAGE)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    let format = arguments.log_format.as_deref();
+    let done = match arguments.command {
+        Command::Demo(arguments) => demo::run(arguments, format),
+        Command::Run(arguments) => run::run(&arguments, format),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
+        Command::Influx(command) => influx::run(command),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !failure.sentence.is_empty() {
+                let _ = writeln!(std::io::stderr(), "error: {}", failure.sentence.trim_end());
+            }
+            ExitCode::from(failure.code)
+        }
+    }
+}

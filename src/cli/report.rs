@@ -1,1 +1,166 @@
-//! Stub.
+//! `sunledger report`: reports from the ledger, also while the daemon runs.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use super::{CONFIG, Failure, IO, USAGE, print};
+use crate::app::meta;
+use crate::config;
+use crate::domain::interval::{CLOSE_AFTER_S, Span};
+use crate::domain::time::{day, slot};
+use crate::report::grid_export::{GridExport, Scope};
+use crate::report::{FORMATS, REPORTS};
+use crate::store::{LedgerReader, StoreError};
+use crate::sys::clock::wall;
+
+/// Arguments of `report`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Which report: grid-export
+    #[arg(value_name = "NAME", value_parser = names())]
+    name: String,
+    /// The configuration file of the park
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "data",
+        required_unless_present = "data"
+    )]
+    config: Option<PathBuf>,
+    /// The data directory, where there is no configuration (a demo)
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// First local date, YYYY-MM-DD
+    #[arg(long, value_name = "DATE")]
+    from: Date,
+    /// Last local date, inclusive
+    #[arg(long, value_name = "DATE")]
+    to: Date,
+    /// csv or json
+    #[arg(long, value_name = "FORMAT", default_value = "csv", value_parser = formats())]
+    format: String,
+    /// The same as --format json
+    #[arg(long)]
+    json: bool,
+    /// Write to this file in place of standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+fn names() -> clap::builder::PossibleValuesParser {
+    clap::builder::PossibleValuesParser::new(REPORTS.iter().map(|row| row.0))
+}
+
+fn formats() -> clap::builder::PossibleValuesParser {
+    clap::builder::PossibleValuesParser::new(FORMATS.iter().map(|format| format.name))
+}
+
+fn store_failure(error: &StoreError) -> Failure {
+    Failure::new(error.exit_code(), error.to_string())
+}
+
+/// Writes a report.
+///
+/// # Errors
+///
+/// [`USAGE`] for a period that is none or that the ledger does not have, [`IO`]
+/// where ledger or file cannot be read or written.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.from > arguments.to {
+        return Err(Failure::new(
+            USAGE,
+            format!("--from {} is after --to {}", arguments.from, arguments.to),
+        ));
+    }
+    let dir = match (&arguments.config, &arguments.data) {
+        (Some(file), _) => config::load(file)?.store.dir.clone(),
+        (None, Some(dir)) => dir.clone(),
+        (None, None) => return Err(Failure::new(USAGE, "name a park with --config or --data")),
+    };
+    let ledger = LedgerReader::open(&dir).map_err(|error| store_failure(&error))?;
+    let scope = scope(&ledger, arguments, &dir)?;
+    let intervals = ledger
+        .intervals(scope.span.start, scope.span.end)
+        .map_err(|error| store_failure(&error))?;
+    let report = GridExport::new(scope, &intervals);
+    let format = if arguments.json {
+        "json"
+    } else {
+        &arguments.format
+    };
+    let Some(format) = FORMATS.iter().find(|row| row.name == format) else {
+        return Err(Failure::new(USAGE, format!("`{format}` is not a format")));
+    };
+    let text = (format.write)(&report);
+    match &arguments.out {
+        None => print(&text),
+        Some(file) => std::fs::write(file, text)
+            .map_err(|error| Failure::new(IO, format!("{}: {error}", file.display()))),
+    }
+}
+
+/// What the report is about: whose ledger it is, and which part of the period is over.
+fn scope(
+    ledger: &LedgerReader,
+    arguments: &Arguments,
+    dir: &std::path::Path,
+) -> Result<Scope, Failure> {
+    let word = |key: &str| {
+        let found = ledger.meta(key).map_err(|error| store_failure(&error))?;
+        found.ok_or_else(|| {
+            Failure::new(
+                CONFIG,
+                format!(
+                    "{} does not say whose it is; start the daemon on it once",
+                    dir.display()
+                ),
+            )
+        })
+    };
+    let (park, zone_name) = (word(meta::PARK)?, word(meta::TIME_ZONE)?);
+    let settlement_minutes = word(meta::SETTLEMENT)?.parse().unwrap_or(15);
+    let time_zone = TimeZone::get(&zone_name)
+        .map_err(|error| Failure::new(CONFIG, format!("time zone {zone_name}: {error}")))?;
+    let bounds = day(arguments.from, &time_zone).zip(day(arguments.to, &time_zone));
+    let Some((first, last)) = bounds else {
+        return Err(Failure::new(USAGE, "the period leaves the calendar"));
+    };
+    let period = ledger.period().map_err(|error| store_failure(&error))?;
+    let Some((oldest, newest)) = period else {
+        return Err(Failure::new(
+            USAGE,
+            format!("{} has no closed interval yet", dir.display()),
+        ));
+    };
+    if last.end <= oldest || first.start >= newest {
+        return Err(Failure::new(
+            USAGE,
+            format!(
+                "the ledger has intervals from {} to {}, none from {} to {}",
+                oldest.to_zoned_datetime(time_zone.clone()),
+                newest.to_zoned_datetime(time_zone.clone()),
+                arguments.from,
+                arguments.to
+            ),
+        ));
+    }
+    // What is not over yet is not missing. An interval closes a minute after its end.
+    let closing = Timestamp::from_second(wall().as_second() - CLOSE_AFTER_S).unwrap_or(last.end);
+    let over = slot(closing.max(first.start), &time_zone, settlement_minutes)
+        .start
+        .max(newest);
+    Ok(Scope {
+        park,
+        time_zone,
+        zone_name,
+        settlement_minutes,
+        dates: (arguments.from, arguments.to),
+        span: Span {
+            start: first.start,
+            end: last.end.min(over),
+        },
+    })
+}

@@ -1,1 +1,178 @@
-//! Stub.
+//! `sunledger status`: what a running daemon sees now, for a terminal.
+
+use std::io::{Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use serde_json::Value as Json;
+
+use super::{Failure, UNAVAILABLE, USAGE, print};
+
+/// How long the daemon may take to answer; it answers from memory.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// More than any live document.
+const MOST_BYTES: u64 = 16 << 20;
+
+/// Arguments of `status`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Where the daemon serves its page
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    url: String,
+    /// Print the JSON of /api/v1/live
+    #[arg(long)]
+    json: bool,
+}
+
+/// Asks a daemon.
+///
+/// # Errors
+///
+/// [`UNAVAILABLE`] where none answers.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let body = fetch(&arguments.url)?;
+    if arguments.json {
+        return print(&format!("{}\n", body.trim_end()));
+    }
+    let live: Json = serde_json::from_str(&body).map_err(|_| {
+        Failure::new(
+            UNAVAILABLE,
+            format!("{} answers, and not as Sunledger does", arguments.url),
+        )
+    })?;
+    print(&table(&live))
+}
+
+fn fetch(url: &str) -> Result<String, Failure> {
+    let usage = || {
+        Failure::new(
+            USAGE,
+            format!("`{url}` is not an address such as http://127.0.0.1:8080"),
+        )
+    };
+    let rest = url
+        .strip_prefix("http://")
+        .ok_or_else(usage)?
+        .trim_end_matches('/');
+    let (host, path) = rest
+        .split_once('/')
+        .map_or((rest, String::new()), |(host, path)| {
+            (host, format!("/{path}"))
+        });
+    let address = if host
+        .rsplit(':')
+        .next()
+        .is_some_and(|port| port.parse::<u16>().is_ok())
+    {
+        host.to_owned()
+    } else {
+        format!("{host}:80")
+    };
+    let unavailable = |error: std::io::Error| {
+        Failure::new(
+            UNAVAILABLE,
+            format!(
+                "no daemon answers at {url}: {error}; is it running, and is this its [web] listen address?"
+            ),
+        )
+    };
+    let mut addresses = address.to_socket_addrs().map_err(unavailable)?;
+    let socket = addresses.next().ok_or_else(usage)?;
+    let mut stream = TcpStream::connect_timeout(&socket, TIMEOUT).map_err(unavailable)?;
+    let timeouts = stream
+        .set_read_timeout(Some(TIMEOUT))
+        .and_then(|()| stream.set_write_timeout(Some(TIMEOUT)));
+    timeouts.map_err(unavailable)?;
+    let request = format!(
+        "GET {path}/api/v1/live HTTP/1.0\r\nHost: {host}\r\nAccept: application/json\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).map_err(unavailable)?;
+    let mut answer = String::new();
+    stream
+        .take(MOST_BYTES)
+        .read_to_string(&mut answer)
+        .map_err(unavailable)?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.lines().next().unwrap_or_default();
+    if status.split(' ').nth(1) != Some("200") {
+        return Err(Failure::new(
+            UNAVAILABLE,
+            format!("{url} answers `{status}`"),
+        ));
+    }
+    Ok(body.to_owned())
+}
+
+/// The live document as text.
+fn table(live: &Json) -> String {
+    let text = |value: &Json| value.as_str().unwrap_or("--").to_owned();
+    let mut out = format!(
+        "park {}  at {}  stored until {}\n",
+        text(&live["park"]),
+        text(&live["at"]),
+        text(&live["stored_until"])
+    );
+    if live["clock"] == "untrusted" {
+        out.push_str("the clock is not trusted: readings are held until it is\n");
+    }
+    for carrier in ["electricity", "heat"] {
+        out.push_str(&format!("\n{carrier}\n"));
+        for (name, flow) in live[carrier].as_object().into_iter().flatten() {
+            out.push_str(&format!("  {name:<20} {}\n", flow_text(flow)));
+        }
+    }
+    out.push_str("\nmeters\n");
+    for meter in live["meters"].as_array().into_iter().flatten() {
+        let power = meter["power_w"].as_f64().map_or("--".to_owned(), kilowatts);
+        let age = meter["age_s"]
+            .as_f64()
+            .map_or(String::new(), |age| format!("{age:.1} s"));
+        let error = meter["last_error"].as_str().unwrap_or("");
+        out.push_str(&format!(
+            "  {:<20} {:<16} {power:>14}  {:<12} {age:>9}  {error}\n",
+            text(&meter["id"]),
+            text(&meter["role"]),
+            text(&meter["quality"])
+        ));
+    }
+    for sink in live["sinks"].as_array().into_iter().flatten() {
+        out.push_str(&format!(
+            "\nsink {}: {} points wait, last delivery {}\n",
+            text(&sink["name"]),
+            sink["backlog_points"],
+            text(&sink["last_ok"])
+        ));
+    }
+    out
+}
+
+fn kilowatts(watts: f64) -> String {
+    format!("{:.3} kW", watts / 1_000.0)
+}
+
+fn flow_text(flow: &Json) -> String {
+    if let Some(watts) = flow["w"].as_f64() {
+        let quality = flow["quality"].as_str().unwrap_or("good");
+        let mark = if quality == "good" {
+            String::new()
+        } else {
+            format!("  {quality}")
+        };
+        return format!("{:>14}{mark}", kilowatts(watts));
+    }
+    let needs: Vec<String> = flow["gaps"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|gap| {
+            let meter = gap["meter"].as_str().unwrap_or("");
+            let reason = gap["reason"].as_str().unwrap_or("?");
+            if meter.is_empty() {
+                "no meter configured".to_owned()
+            } else {
+                format!("{meter}: {reason}")
+            }
+        })
+        .collect();
+    format!("{:>14}  needs {}", "--", needs.join(", "))
+}

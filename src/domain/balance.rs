@@ -1,1 +1,445 @@
-//! Stub.
+//! The balances of electricity and heat: where power comes from and where it goes.
+//!
+//! ```text
+//!        grid ──▶┐                          solar field ──▶┐      ┌──▶ to power
+//!  generators ──▶├──▶ load ──▶ metered            boilers ──▶├──▶───┼──▶ supplied
+//!     battery ──▶┘         └─▶ losses      electric boiler ──▶│      └──▶ losses
+//!                          └─▶ residual          storage ◀──▶┘
+//! ```
+//!
+//! Arrows point the way of positive power. Each meter enters with two parts, what
+//! went the positive way of its role and what went the other; both are never
+//! negative. The same sums serve powers at a tick ([`powers`]) and energies over
+//! an interval ([`settle`]), so the two can not drift apart.
+//!
+//! **Missing is not zero.** A term with a silent meter is a gap, and so is every
+//! flow derived from it. **Nothing is clamped**: a negative load, a field that
+//! cools the loop and a residual are shown as they are.
+
+use std::ops::{Add, Sub};
+use std::sync::Arc;
+
+use super::flow::{Energies, Flows, Known, Powers, Stated};
+use super::interval::{Channel, Entry, ExportShape, Span, channels};
+use super::meter::{Carrier, Meter, MeterIndex, Park, Term};
+use super::quality::{Gaps, Quality, Reason};
+use super::units::{MilliwattHours, Power, to_f64};
+
+/// An amount that a balance can add up: watt or milliwatt-hours.
+pub trait Amount: Copy + PartialOrd + Add<Output = Self> + Sub<Output = Self> {
+    /// Nothing.
+    const ZERO: Self;
+    /// A fraction of it.
+    #[must_use]
+    fn fraction(self, of_one: f64) -> Self;
+}
+
+impl Amount for f64 {
+    const ZERO: Self = 0.0;
+    fn fraction(self, of_one: f64) -> Self {
+        self * of_one
+    }
+}
+
+impl Amount for MilliwattHours {
+    const ZERO: Self = Self(0);
+    fn fraction(self, of_one: f64) -> Self {
+        Self(super::units::to_i64(to_f64(self.0) * of_one))
+    }
+}
+
+/// What a meter contributes to one balance, by direction; neither is negative.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parts<N> {
+    /// What went the positive way of the role.
+    pub positive: Stated<N>,
+    /// What went the other way.
+    pub negative: Stated<N>,
+}
+
+impl Parts<f64> {
+    /// The parts of a signed power.
+    #[must_use]
+    pub fn of_power(power: Stated<f64>) -> Self {
+        match power {
+            Ok(known) => Self {
+                positive: Ok(known.with(known.value.max(0.0))),
+                negative: Ok(known.with((-known.value).max(0.0))),
+            },
+            Err(gaps) => Self {
+                positive: Err(gaps.clone()),
+                negative: Err(gaps),
+            },
+        }
+    }
+}
+
+/// Who feeds whom: every unit that is generated, imported or discharged has one
+/// destination.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Attribution<N> {
+    /// Generation used on site at once.
+    pub generation_to_load: N,
+    /// Generation that charges the battery.
+    pub generation_to_battery: N,
+    /// Generation that is exported.
+    pub generation_to_grid: N,
+    /// Discharge used on site.
+    pub battery_to_load: N,
+    /// Discharge that is exported.
+    pub battery_to_grid: N,
+    /// Import used on site.
+    pub grid_to_load: N,
+    /// Import that charges the battery.
+    pub grid_to_battery: N,
+}
+
+/// Attributes flows: storage is charged by generation first, export comes from
+/// generation first and then from storage, load is served by generation, storage
+/// and grid in this order. Import that exceeds the load must be charging.
+///
+/// All arguments are at least zero. For consistent readings every part adds up;
+/// an excess that no rule explains stays unattributed. The maximum with zero of
+/// the load is inside this rule alone; the load itself is shown signed.
+#[must_use]
+pub fn attribute<N: Amount>(
+    generation: N,
+    import: N,
+    export: N,
+    discharge: N,
+    charge: N,
+) -> Attribution<N> {
+    let min = |a: N, b: N| if b < a { b } else { a };
+    let max = |a: N, b: N| if b > a { b } else { a };
+    let load = max(generation + import - export + discharge - charge, N::ZERO);
+    let from_excess = max(N::ZERO, min(charge, import - load));
+    let generation_to_battery = min(generation, charge - from_excess);
+    let still_missing = charge - from_excess - generation_to_battery;
+    let grid_to_battery = from_excess + min(import - from_excess, still_missing);
+    let left = generation - generation_to_battery;
+    let generation_to_grid = min(left, export);
+    let battery_to_grid = min(discharge, export - generation_to_grid);
+    let generation_to_load = min(left - generation_to_grid, load);
+    let battery_to_load = min(discharge - battery_to_grid, load - generation_to_load);
+    let grid_to_load = min(
+        import - grid_to_battery,
+        load - generation_to_load - battery_to_load,
+    );
+    Attribution {
+        generation_to_load,
+        generation_to_battery,
+        generation_to_grid,
+        battery_to_load,
+        battery_to_grid,
+        grid_to_load,
+        grid_to_battery,
+    }
+}
+
+/// Two statements made one; what either lacks, the result lacks.
+fn combine<N: Copy>(a: &Stated<N>, b: &Stated<N>, with: impl Fn(N, N) -> N) -> Stated<N> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Ok(Known {
+            value: with(a.value, b.value),
+            quality: a.quality.worst(b.quality),
+            oldest: match (a.oldest, b.oldest) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (one, other) => one.or(other),
+            },
+            coverage_pct: a.coverage_pct.min(b.coverage_pct),
+        }),
+        (Err(gaps), Ok(_)) | (Ok(_), Err(gaps)) => Err(gaps.clone()),
+        (Err(a), Err(b)) => {
+            let mut gaps = a.clone();
+            gaps.join(b);
+            Err(gaps)
+        }
+    }
+}
+
+fn add<N: Amount>(a: &Stated<N>, b: &Stated<N>) -> Stated<N> {
+    combine(a, b, |a, b| a + b)
+}
+
+fn subtract<N: Amount>(a: &Stated<N>, b: &Stated<N>) -> Stated<N> {
+    combine(a, b, |a, b| a - b)
+}
+
+/// The sums of one term: every meter whose role stands there.
+struct Sum<N> {
+    positive: Stated<N>,
+    negative: Stated<N>,
+    net: Stated<N>,
+    members: usize,
+}
+
+fn sum<N: Amount>(
+    park: &Park,
+    carrier: Carrier,
+    term: Term,
+    parts: &dyn Fn(MeterIndex, Carrier) -> Parts<N>,
+) -> Sum<N> {
+    let mut sum = Sum {
+        positive: Ok(Known::given(N::ZERO)),
+        negative: Ok(Known::given(N::ZERO)),
+        net: Ok(Known::given(N::ZERO)),
+        members: 0,
+    };
+    for (index, meter) in park.meters.iter().enumerate() {
+        if meter.role.term(carrier) == Some(term) {
+            let part = parts(index, carrier);
+            sum.positive = add(&sum.positive, &part.positive);
+            sum.negative = add(&sum.negative, &part.negative);
+            sum.members += 1;
+        }
+    }
+    sum.net = subtract(&sum.positive, &sum.negative);
+    sum
+}
+
+/// Strikes both balances.
+///
+/// Equipment that the configuration does not have contributes nothing; a boundary
+/// that it does not measure (the grid connection, the customers) is unknown.
+///
+/// `fixed_losses` is the configured constant loss as an amount. `export_share` is
+/// the measured fraction of export that generators fed, where it was integrated
+/// over the interval; without it the attribution of the amounts decides.
+fn strike<N: Amount>(
+    park: &Park,
+    parts: &dyn Fn(MeterIndex, Carrier) -> Parts<N>,
+    fixed_losses: N,
+    export_share: Option<f64>,
+) -> Flows<N> {
+    let electric = |term| sum(park, Carrier::Electricity, term, parts);
+    let grid = electric(Term::Grid);
+    let generators = electric(Term::Generator);
+    let batteries = electric(Term::Battery);
+    let loads = electric(Term::Load);
+    let boundary = |stated: Stated<N>, members: usize| {
+        if members == 0 {
+            Err(Gaps::config())
+        } else {
+            stated
+        }
+    };
+    let import = boundary(grid.positive, grid.members);
+    let export = boundary(grid.negative, grid.members);
+    let generation = generators.positive;
+    let standby = generators.negative;
+    let (discharge, charge) = (batteries.positive, batteries.negative);
+    let sources = add(&add(&generation, &import), &discharge);
+    let load = subtract(&subtract(&sources, &export), &charge);
+
+    let exported_generation = exported_generation(
+        &[&generation, &import, &export, &discharge, &charge],
+        export_share,
+    );
+    let self_consumption = subtract(&generation, &exported_generation);
+
+    let losses: Stated<N> = match park.losses {
+        None => Err(Gaps::config()),
+        Some(losses) => add(
+            &Ok(Known {
+                quality: Quality::Derived,
+                ..Known::given(fixed_losses)
+            }),
+            &if losses.load_pct == 0.0 {
+                Ok(Known::given(N::ZERO))
+            } else {
+                load.clone()
+                    .map(|load| load.with(load.value.fraction(losses.load_pct / 100.0)))
+            },
+        ),
+    };
+    let residual = if park.every_load_metered {
+        // Losses are a statement of the configuration: they do not spoil the quality
+        // of what the meters say.
+        let stated_losses = match &losses {
+            Ok(loss) => Ok(Known::given(loss.value)),
+            Err(_) if park.losses.is_none() => Ok(Known::given(N::ZERO)),
+            Err(gaps) => Err(gaps.clone()),
+        };
+        subtract(
+            &subtract(&subtract(&load, &loads.net), &standby),
+            &stated_losses,
+        )
+    } else {
+        Err(Gaps::config())
+    };
+
+    let heat = |term| sum(park, Carrier::Heat, term, parts);
+    let field = heat(Term::SolarField).net;
+    let boilers = heat(Term::Boiler).net;
+    let electric_boiler = heat(Term::ElectricBoilerHeat).net;
+    let heat_pump = heat(Term::HeatPumpHeat).net;
+    let storage = heat(Term::HeatStorage);
+    let to_power = heat(Term::HeatToPower).net;
+    let consumers = heat(Term::HeatConsumer);
+    let feed = heat(Term::HeatFeed);
+    let supplied = boundary(consumers.net, consumers.members);
+    let heat_losses = if feed.members == 0 {
+        Err(Gaps::config())
+    } else {
+        subtract(&feed.net, &supplied)
+    };
+    let made = [&boilers, &electric_boiler, &heat_pump, &storage.positive]
+        .into_iter()
+        .fold(field.clone(), |sum, source| add(&sum, source));
+    let used = add(&add(&storage.negative, &to_power), &supplied);
+    let used = if feed.members == 0 {
+        used
+    } else {
+        add(&used, &heat_losses)
+    };
+    let heat_residual = subtract(&made, &used);
+
+    Flows::new([
+        generation,
+        import,
+        export,
+        load,
+        self_consumption,
+        charge,
+        discharge,
+        losses,
+        residual,
+        field,
+        boilers,
+        electric_boiler,
+        heat_pump,
+        storage.negative,
+        storage.positive,
+        to_power,
+        supplied,
+        heat_losses,
+        heat_residual,
+    ])
+}
+
+/// The part of export that comes from generators, of generation, import, export,
+/// discharge and charge.
+fn exported_generation<N: Amount>(all: &[&Stated<N>; 5], share: Option<f64>) -> Stated<N> {
+    let evidence = all
+        .iter()
+        .fold(Ok(Known::given(N::ZERO)), |sum: Stated<N>, one| {
+            add(&sum, one)
+        })?;
+    let [
+        Ok(generation),
+        Ok(import),
+        Ok(export),
+        Ok(discharge),
+        Ok(charge),
+    ] = all
+    else {
+        return Ok(evidence);
+    };
+    let attributed = attribute(
+        generation.value,
+        import.value,
+        export.value,
+        discharge.value,
+        charge.value,
+    );
+    let value = match share {
+        // What left the park as generation can not exceed what was generated.
+        Some(share) => {
+            let shaped = export.value.fraction(share);
+            if shaped > generation.value {
+                generation.value
+            } else {
+                shaped
+            }
+        }
+        None => attributed.generation_to_grid,
+    };
+    Ok(evidence.with(value))
+}
+
+/// The flows of one moment from the signed power of every meter, watt.
+///
+/// `power` states the power of a meter in a carrier's balance; it is asked only
+/// for meters whose role stands in that balance.
+#[must_use]
+pub fn powers(park: &Park, power: &dyn Fn(MeterIndex, Carrier) -> Stated<f64>) -> Powers {
+    let fixed = park.losses.map_or(0.0, |losses| losses.fixed.as_watts());
+    strike(
+        park,
+        &|meter, carrier| Parts::of_power(power(meter, carrier)),
+        fixed,
+        None,
+    )
+}
+
+/// The flows of an interval from what every channel counted.
+///
+/// A channel that a meter has and no entry speaks of is a gap. The shape says
+/// which part of export generators fed; without one the amounts decide.
+#[must_use]
+pub fn settle(park: &Park, entries: &[Entry], shape: ExportShape, span: Span) -> Energies {
+    let fixed = park.losses.map_or(Power::ZERO, |losses| losses.fixed);
+    let exported = shape.generation_wh + shape.battery_wh;
+    let share = (exported > 0.0).then(|| shape.generation_wh / exported);
+    let parts = |index: MeterIndex, carrier: Carrier| -> Parts<MilliwattHours> {
+        let Some(meter) = park.meters.get(index) else {
+            return Parts {
+                positive: Err(Gaps::config()),
+                negative: Err(Gaps::config()),
+            };
+        };
+        let side = |positive| stated(meter, Channel { carrier, positive }, entries);
+        Parts {
+            positive: side(true),
+            negative: side(false),
+        }
+    };
+    strike(
+        park,
+        &parts,
+        MilliwattHours::from_power(fixed, span.ms()),
+        share,
+    )
+}
+
+/// What the entries say of a channel.
+fn stated(meter: &Meter, channel: Channel, entries: &[Entry]) -> Stated<MilliwattHours> {
+    if !channels(meter)
+        .iter()
+        .any(|(tracked, _)| *tracked == channel)
+    {
+        // The positive way of a role must be metered; the other way may be foreign to it.
+        return if channel.positive {
+            Err(Gaps::one(&meter.id, Reason::Config))
+        } else {
+            Ok(Known::given(MilliwattHours::ZERO))
+        };
+    }
+    let entry = entries
+        .iter()
+        .find(|entry| entry.channel == channel && entry.meter == meter.id);
+    let gap = |reason| Err(Gaps::one(&Arc::clone(&meter.id), reason));
+    match entry {
+        None => gap(Reason::NeverSeen),
+        Some(entry) => match entry.energy {
+            Err(reason) => gap(reason),
+            Ok(energy) => Ok(Known {
+                value: energy,
+                quality: entry.quality,
+                oldest: None,
+                coverage_pct: entry.coverage_pct,
+            }),
+        },
+    }
+}
+
+/// A ratio of two amounts; none where it would be 0/0 or one is unknown.
+#[must_use]
+pub fn ratio(part: Option<f64>, whole: Option<f64>) -> Option<f64> {
+    let (part, whole) = (part?, whole?);
+    (whole != 0.0).then(|| part / whole)
+}
+
+#[cfg(test)]
+#[path = "balance_tests.rs"]
+mod tests;

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::flow::Energies;
-use super::meter::Carrier;
+use super::meter::{Carrier, Meter, PointIndex, Term};
 use super::quality::{Quality, Reason};
 use super::units::MilliwattHours;
 
@@ -92,4 +92,47 @@ pub struct Interval {
     pub revision: i64,
     /// The flows.
     pub flows: Energies,
+}
+
+/// Where the energy of a channel comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// From a register of the meter: the truth.
+    Register(PointIndex),
+    /// Integrated from its power, because it has no register.
+    Power,
+}
+
+/// The channels of a meter, with where their energy comes from.
+///
+/// The positive way of a role always has a channel, if the meter has a register or
+/// a power for it. The other way has one where there is a register, and without a
+/// register where it is natural (grid, generators, storages, the solar field) or
+/// where the positive way is integrated as well.
+#[must_use]
+pub fn channels(meter: &Meter) -> Vec<(Channel, Origin)> {
+    let mut all = Vec::new();
+    for carrier in [Carrier::Electricity, Carrier::Heat] {
+        let Some(term) = meter.role.term(carrier) else {
+            continue;
+        };
+        let computed = carrier == Carrier::Heat && meter.heat_from_flow.is_some();
+        let has_power = meter.power_point(carrier).is_some() || computed;
+        let turns = matches!(
+            term,
+            Term::Grid | Term::Generator | Term::Battery | Term::SolarField | Term::HeatStorage
+        );
+        let has_register = meter.register(carrier, true).is_some();
+        for positive in [true, false] {
+            let channel = Channel { carrier, positive };
+            match meter.register(carrier, positive) {
+                Some(point) => all.push((channel, Origin::Register(point))),
+                None if has_power && (positive || turns || !has_register) => {
+                    all.push((channel, Origin::Power));
+                }
+                None => {}
+            }
+        }
+    }
+    all
 }

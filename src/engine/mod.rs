@@ -1,3 +1,608 @@
-//! Stub.
+//! The one owner of state: readings in, frames and entries out.
+//!
+//! ```text
+//!   hear(reading) ──▶ snapshot ──tick(now)──▶ frame (powers, meters)
+//!                 └─▶ books ────────────────▶ entries, closed intervals
+//! ```
+//!
+//! The engine does no I/O and asks no clock. Time is an argument, so a year of
+//! operation is a loop in a test, and the same readings at the same moments give
+//! the same frames, on a desk as in a park. The history of the demo and the
+//! recovery after a crash run through this same code.
 
 pub mod book;
+pub mod record;
+pub mod today;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::balance::{attribute, powers, settle};
+use crate::domain::flow::{Flow, Known, Powers, Stated};
+use crate::domain::heat::water::heat_per_cubic_metre;
+use crate::domain::interval::{CLOSE_AFTER_S, Entry, ExportShape, Interval, Origin, Span};
+use crate::domain::meter::{Carrier, HeatFromFlow, Meter, MeterIndex, Park, PointIndex};
+use crate::domain::quality::{Gaps, Quality, Reason};
+use crate::domain::snapshot::{Reading, Snapshot, Standing, Value, age};
+use crate::domain::units::to_f64;
+
+use book::{Calendar, MeterBook, Said};
+use today::{Ratios, Today};
+
+/// Key of the engine's own row beside the rows of the meters.
+pub const ENGINE_STATE: &str = "";
+/// Ticks further apart than this do not say how export was fed in between.
+const TICK_GAP_MS: i64 = 10_000;
+/// The open interval is struck this often; its energies move slowly.
+const OPEN_EVERY_S: i64 = 5;
+
+/// What is known of a meter at a tick.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MeterNow {
+    /// How good its power is, or of all its values where it has no power.
+    pub quality: Quality,
+    /// Why it is not good.
+    pub reason: Option<Reason>,
+    /// Age of its newest value, seconds.
+    pub age_s: Option<f64>,
+    /// Signed power relative to its role, W; of the electrical side where it has two.
+    pub power_w: Option<f64>,
+    /// Signed heat power, W, where it has both sides.
+    pub heat_power_w: Option<f64>,
+}
+
+/// Everything known at one tick.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Frame {
+    /// When.
+    pub at: Timestamp,
+    /// The flows of both balances.
+    pub powers: Powers,
+    /// Every meter, in the order of the park.
+    pub meters: Vec<MeterNow>,
+    /// Ratios of today's energies.
+    pub ratios: Ratios,
+    /// Intervals that are not closed, oldest first, as far as they are known.
+    pub open: Arc<[Interval]>,
+}
+
+/// What a tick brought.
+#[derive(Debug)]
+pub struct Tick {
+    /// The frame.
+    pub frame: Frame,
+    /// Entries since the last tick.
+    pub entries: Vec<Entry>,
+    /// Intervals that closed, with how export was fed in them.
+    pub closed: Vec<(Span, ExportShape)>,
+}
+
+/// The engine's own state on disk.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Own {
+    /// The interval of the last tick.
+    current: Option<Span>,
+    /// Intervals that ended and wait for late readings.
+    ending: Vec<Span>,
+    /// How export was fed, by start of interval in ms.
+    shapes: BTreeMap<i64, ExportShape>,
+}
+
+/// The point whose arrival feeds a track of a meter's books.
+#[derive(Debug, Clone, Copy)]
+enum Feed {
+    Count(PointIndex),
+    Power(PointIndex),
+    Computed(PointIndex),
+}
+
+/// The engine.
+pub struct Engine {
+    park: Arc<Park>,
+    calendar: Calendar,
+    snapshot: Snapshot,
+    books: Vec<MeterBook>,
+    feeds: Vec<Vec<(usize, Carrier, Feed)>>,
+    own: Own,
+    entries: Vec<Entry>,
+    /// Entries of intervals that are not closed, by start in ms.
+    pending: BTreeMap<i64, Vec<Entry>>,
+    started: Option<Timestamp>,
+    last_tick: Option<Timestamp>,
+    today: Today,
+    open: Arc<[Interval]>,
+}
+
+impl Engine {
+    /// An engine that takes up the books of an earlier run: rows of meter and JSON.
+    #[must_use]
+    pub fn new(park: Arc<Park>, earlier: &[(String, String)]) -> Self {
+        let left = |key: &str| {
+            earlier
+                .iter()
+                .find(|(meter, _)| meter == key)
+                .map(|(_, json)| json.as_str())
+        };
+        let books: Vec<MeterBook> = park
+            .meters
+            .iter()
+            .map(|meter| MeterBook::new(meter, left(&meter.id)))
+            .collect();
+        let feeds = park
+            .meters
+            .iter()
+            .zip(&books)
+            .map(|(meter, book)| feeds(meter, book))
+            .collect();
+        let own = left(ENGINE_STATE).and_then(|json| serde_json::from_str(json).ok());
+        Self {
+            calendar: Calendar {
+                zone: park.time_zone.clone(),
+                minutes: park.settlement_minutes,
+            },
+            snapshot: Snapshot::new(&park),
+            books,
+            feeds,
+            own: own.unwrap_or_default(),
+            entries: Vec::new(),
+            pending: BTreeMap::new(),
+            started: None,
+            last_tick: None,
+            today: Today::default(),
+            open: Arc::from([]),
+            park,
+        }
+    }
+
+    /// The park.
+    #[must_use]
+    pub fn park(&self) -> &Arc<Park> {
+        &self.park
+    }
+
+    /// What devices said last.
+    #[must_use]
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Shows what a meter said and books nothing: its time is not known.
+    pub fn show(&mut self, reading: &Reading) {
+        self.snapshot.accept(reading);
+    }
+
+    /// Forgets what was shown, before it is heard with its right time.
+    pub fn forget(&mut self) {
+        self.snapshot = Snapshot::new(&self.park);
+    }
+
+    /// Takes in what a meter said.
+    pub fn hear(&mut self, reading: &Reading) {
+        self.snapshot.accept(reading);
+        let index = reading.meter;
+        let (Some(meter), Some(feeds)) = (self.park.meters.get(index), self.feeds.get(index))
+        else {
+            return;
+        };
+        let value = |point: PointIndex| {
+            let said = reading.values.iter().find(|(said, _)| *said == point)?;
+            said.1.ok()
+        };
+        let mut said: [Option<(usize, Said)>; 4] = [None; 4];
+        for (slot, (track, _, feed)) in said.iter_mut().zip(feeds) {
+            let heard = match feed {
+                Feed::Count(point) => match value(*point) {
+                    Some(Value::Count(raw)) => Some(Said::Count(raw)),
+                    _ => None,
+                },
+                Feed::Power(point) => match value(*point) {
+                    Some(Value::Analog(watts)) => Some(Said::Watts(watts)),
+                    _ => None,
+                },
+                Feed::Computed(flow) => value(*flow)
+                    .and_then(|_| self.computed_heat(meter, index, reading.at).ok())
+                    .map(|heat| Said::Watts(heat.0)),
+            };
+            *slot = heard.map(|heard| (*track, heard));
+        }
+        if let Some(book) = self.books.get_mut(index) {
+            for (track, said) in said.into_iter().flatten() {
+                book.hear(track, reading.at, said, &self.calendar, &mut self.entries);
+            }
+        }
+    }
+
+    /// Strikes the balance at `now` and closes the intervals whose time has come.
+    pub fn tick(&mut self, now: Timestamp) -> Tick {
+        let started = *self.started.get_or_insert(now);
+        let powers = powers(&self.park, &|index, carrier| {
+            self.power(index, carrier, now)
+        });
+        self.turn_page(now);
+        self.shape_export(&powers, now);
+        self.last_tick = Some(now);
+        let closed = self.close(now, started);
+        let entries = std::mem::take(&mut self.entries);
+        for entry in &entries {
+            let start = entry.span.start.as_millisecond();
+            if self
+                .own
+                .current
+                .is_some_and(|span| span.start.as_millisecond() <= start)
+                || self.own.ending.iter().any(|span| *span == entry.span)
+            {
+                self.pending.entry(start).or_default().push(entry.clone());
+            }
+        }
+        if self.open.is_empty()
+            || !closed.is_empty()
+            || now.as_millisecond().div_euclid(1_000) % OPEN_EVERY_S == 0
+        {
+            self.open = self.open_intervals(now).into();
+        }
+        let ratios = self.today.ratios(now, &self.park.time_zone, &self.open);
+        let meters = (0..self.park.meters.len())
+            .map(|index| self.meter_now(index, now))
+            .collect();
+        let frame = Frame {
+            at: now,
+            powers,
+            meters,
+            ratios,
+            open: Arc::clone(&self.open),
+        };
+        Tick {
+            frame,
+            entries,
+            closed,
+        }
+    }
+
+    /// What is known at `now`, without closing or booking anything.
+    #[must_use]
+    pub fn look(&mut self, now: Timestamp) -> Frame {
+        let powers = powers(&self.park, &|index, carrier| {
+            self.power(index, carrier, now)
+        });
+        self.frame(now, powers)
+    }
+
+    fn frame(&mut self, now: Timestamp, powers: Powers) -> Frame {
+        let ratios = self.today.ratios(now, &self.park.time_zone, &self.open);
+        let meters = (0..self.park.meters.len())
+            .map(|index| self.meter_now(index, now))
+            .collect();
+        Frame {
+            at: now,
+            powers,
+            meters,
+            ratios,
+            open: Arc::clone(&self.open),
+        }
+    }
+
+    /// Takes over from an engine of the same park what is not in its rows of state.
+    pub fn inherit(&mut self, earlier: &mut Self) {
+        self.snapshot = earlier.snapshot.clone();
+        self.today = std::mem::take(&mut earlier.today);
+        self.pending = std::mem::take(&mut earlier.pending);
+        self.entries = std::mem::take(&mut earlier.entries);
+        self.started = earlier.started;
+        self.last_tick = earlier.last_tick;
+    }
+
+    /// Every row of state, whether it changed or not: for an engine that goes on.
+    #[must_use]
+    pub fn state_for_resume(&self) -> Vec<(String, String)> {
+        let meters = self.park.meters.iter().zip(&self.books);
+        let mut rows: Vec<(String, String)> = meters
+            .map(|(meter, book)| (meter.id.to_string(), book.as_json()))
+            .collect();
+        rows.push((
+            ENGINE_STATE.to_owned(),
+            serde_json::to_string(&self.own).unwrap_or_default(),
+        ));
+        rows
+    }
+
+    /// Takes note of intervals that the ledger settled: today's ratios rest on them.
+    pub fn settled(&mut self, intervals: &[Interval]) {
+        for interval in intervals {
+            self.today.settle(interval);
+        }
+    }
+
+    /// Rows of state that changed since the last call.
+    pub fn state(&mut self) -> Vec<(String, String)> {
+        let mut rows = Vec::new();
+        for (meter, book) in self.park.meters.iter().zip(&mut self.books) {
+            if let Some(json) = book.to_json() {
+                rows.push((meter.id.to_string(), json));
+            }
+        }
+        if let Ok(json) = serde_json::to_string(&self.own) {
+            rows.push((ENGINE_STATE.to_owned(), json));
+        }
+        rows
+    }
+
+    /// Moves to the interval of `now`; those passed since the last tick have ended.
+    fn turn_page(&mut self, now: Timestamp) {
+        let span = self.calendar.slot(now);
+        let Some(mut last) = self.own.current else {
+            self.own.current = Some(span);
+            return;
+        };
+        while last.end <= span.start {
+            self.own.ending.push(last);
+            last = self.calendar.slot(last.end);
+        }
+        if span.start >= last.start {
+            self.own.current = Some(span);
+        }
+    }
+
+    /// Adds the time since the last tick to how export is fed.
+    fn shape_export(&mut self, powers: &Powers, now: Timestamp) {
+        let (Some(last), Some(span)) = (self.last_tick, self.own.current) else {
+            return;
+        };
+        let ms = now.as_millisecond() - last.as_millisecond();
+        if !(1..=TICK_GAP_MS).contains(&ms) {
+            return;
+        }
+        let known = |flow| powers.of(flow).as_ref().ok().map(|known| known.value);
+        let (Some(generation), Some(import), Some(export), Some(discharge), Some(charge)) = (
+            known(Flow::Generation),
+            known(Flow::Import),
+            known(Flow::Export),
+            known(Flow::BatteryDischarge),
+            known(Flow::BatteryCharge),
+        ) else {
+            return;
+        };
+        let parts = attribute(generation, import, export, discharge, charge);
+        let hours = to_f64(ms) / 3_600_000.0;
+        let shape = self
+            .own
+            .shapes
+            .entry(span.start.as_millisecond())
+            .or_default();
+        shape.generation_wh += parts.generation_to_grid * hours;
+        shape.battery_wh += parts.battery_to_grid * hours;
+    }
+
+    /// Closes intervals that ended long enough ago. After a start, intervals of the
+    /// downtime wait as long for the first readings.
+    fn close(&mut self, now: Timestamp, started: Timestamp) -> Vec<(Span, ExportShape)> {
+        let waited = |since: Timestamp| {
+            now.as_millisecond() - since.as_millisecond() >= CLOSE_AFTER_S * 1_000
+        };
+        let (due, ending): (Vec<Span>, Vec<Span>) = self
+            .own
+            .ending
+            .iter()
+            .partition(|span| waited(span.end.max(started)));
+        self.own.ending = ending;
+        let mut closed = Vec::new();
+        for span in due {
+            for (index, meter) in self.park.meters.iter().enumerate() {
+                let reason = silence(&self.snapshot, meter, index, now);
+                if let Some(book) = self.books.get_mut(index) {
+                    book.close(span, &self.calendar, reason, &mut self.entries);
+                }
+            }
+            let start = span.start.as_millisecond();
+            self.pending.remove(&start);
+            closed.push((span, self.own.shapes.remove(&start).unwrap_or_default()));
+        }
+        closed
+    }
+
+    /// Intervals that are not closed, as far as they are known.
+    fn open_intervals(&self, now: Timestamp) -> Vec<Interval> {
+        let mut open = Vec::new();
+        for span in self.own.ending.iter().chain(&self.own.current) {
+            let start = span.start.as_millisecond();
+            let mut entries = self.pending.get(&start).cloned().unwrap_or_default();
+            // An entry that left the books speaks for its channel; the rest is under way.
+            for book in &self.books {
+                for entry in book.so_far(*span, now) {
+                    let entered = |known: &Entry| {
+                        known.channel == entry.channel && known.meter == entry.meter
+                    };
+                    if !entries.iter().any(entered) {
+                        entries.push(entry);
+                    }
+                }
+            }
+            let shape = self.own.shapes.get(&start).copied().unwrap_or_default();
+            let end = span.end.min(now.max(span.start));
+            let elapsed = Span {
+                start: span.start,
+                end,
+            };
+            let flows = settle(&self.park, &entries, shape, elapsed);
+            open.push(Interval {
+                span: *span,
+                closed: false,
+                revision: 0,
+                flows,
+            });
+        }
+        open
+    }
+
+    /// Heat power from flow and temperatures, W, with the oldest of the three readings.
+    fn computed_heat(
+        &self,
+        meter: &Meter,
+        index: MeterIndex,
+        now: Timestamp,
+    ) -> Result<(f64, Timestamp), Reason> {
+        let settings = meter.heat_from_flow.ok_or(Reason::Config)?;
+        let read = |quantity: &str| {
+            let point = meter.point(quantity).ok_or(Reason::Config)?;
+            self.snapshot.standing(meter, index, point, now)
+        };
+        heat_from(
+            &settings,
+            read("flow")?,
+            read("temp_supply")?,
+            read("temp_return")?,
+        )
+    }
+
+    /// The power of a meter in a balance, W.
+    fn power(&self, index: MeterIndex, carrier: Carrier, now: Timestamp) -> Stated<f64> {
+        let Some(meter) = self.park.meters.get(index) else {
+            return Err(Gaps::config());
+        };
+        let gap = |reason| Gaps::one(&meter.id, reason);
+        if let Some(point) = meter.power_point(carrier) {
+            let standing = self
+                .snapshot
+                .standing(meter, index, point, now)
+                .map_err(gap)?;
+            let Value::Analog(value) = standing.value else {
+                return Err(gap(Reason::Config));
+            };
+            return Ok(Known {
+                value,
+                quality: Quality::Good,
+                oldest: Some(standing.at),
+                coverage_pct: 100.0,
+            });
+        }
+        if carrier == Carrier::Electricity || meter.heat_from_flow.is_none() {
+            return Err(gap(Reason::Config));
+        }
+        let (value, oldest) = self.computed_heat(meter, index, now).map_err(gap)?;
+        Ok(Known {
+            value,
+            quality: Quality::Derived,
+            oldest: Some(oldest),
+            coverage_pct: 100.0,
+        })
+    }
+
+    fn meter_now(&self, index: MeterIndex, now: Timestamp) -> MeterNow {
+        let Some(meter) = self.park.meters.get(index) else {
+            return MeterNow {
+                quality: Quality::Missing,
+                reason: Some(Reason::Config),
+                age_s: None,
+                power_w: None,
+                heat_power_w: None,
+            };
+        };
+        let newest = (0..meter.points.len())
+            .filter_map(|point| self.snapshot.last(index, point).0)
+            .map(|standing| standing.at)
+            .max();
+        let side = |carrier| {
+            let has = meter.power_point(carrier).is_some()
+                || (carrier == Carrier::Heat && meter.heat_from_flow.is_some());
+            has.then(|| self.power(index, carrier, now))
+        };
+        let electricity = meter
+            .role
+            .electricity
+            .and_then(|_| side(Carrier::Electricity));
+        let heat = meter.role.heat.and_then(|_| side(Carrier::Heat));
+        let both = electricity.is_some();
+        let mut reason = None;
+        let mut quality = Quality::Good;
+        let mut see = |stated: &Stated<f64>| match stated {
+            Ok(known) => quality = quality.worst(known.quality),
+            Err(gaps) => {
+                reason = reason.or(gaps.list().first().map(|gap| gap.reason));
+                let stale = reason == Some(Reason::Stale) && newest.is_some();
+                quality = quality.worst(if stale {
+                    Quality::Stale
+                } else {
+                    Quality::Missing
+                });
+            }
+        };
+        match (&electricity, &heat) {
+            (None, None) => {
+                for point in 0..meter.points.len() {
+                    let standing = self.snapshot.standing(meter, index, point, now);
+                    see(&standing
+                        .map(|_| Known::given(0.0))
+                        .map_err(|reason| Gaps::one(&meter.id, reason)));
+                }
+            }
+            (electricity, heat) => electricity.iter().chain(heat).for_each(&mut see),
+        }
+        let watts = |stated: &Option<Stated<f64>>| {
+            stated
+                .as_ref()
+                .and_then(|stated| stated.as_ref().ok())
+                .map(|known| known.value)
+        };
+        MeterNow {
+            quality,
+            reason,
+            age_s: newest.map(|at| age(at, now).as_secs_f64()),
+            power_w: if both {
+                watts(&electricity)
+            } else {
+                watts(&heat)
+            },
+            heat_power_w: if both { watts(&heat) } else { None },
+        }
+    }
+}
+
+/// Which points feed the tracks of a meter's books.
+fn feeds(meter: &Meter, book: &MeterBook) -> Vec<(usize, Carrier, Feed)> {
+    let mut feeds = Vec::new();
+    for (place, track) in book.tracks().iter().enumerate() {
+        let carrier = track.channel().carrier;
+        let feed = match track.origin() {
+            Some(Origin::Register(point)) => Some(Feed::Count(point)),
+            Some(Origin::Power) => match meter.power_point(carrier) {
+                Some(point) => Some(Feed::Power(point)),
+                None => meter.point("flow").map(Feed::Computed),
+            },
+            None => None,
+        };
+        feeds.extend(feed.map(|feed| (place, carrier, feed)));
+    }
+    feeds
+}
+
+fn heat_from(
+    settings: &HeatFromFlow,
+    flow: Standing,
+    supply: Standing,
+    back: Standing,
+) -> Result<(f64, Timestamp), Reason> {
+    let (Value::Analog(flow_m3h), Value::Analog(hot), Value::Analog(cold)) =
+        (flow.value, supply.value, back.value)
+    else {
+        return Err(Reason::Config);
+    };
+    let per_m3 = heat_per_cubic_metre(settings.pressure_pa, hot, cold, settings.flow_sensor)
+        .map_err(|_| Reason::OutOfRange)?;
+    Ok((
+        flow_m3h / 3_600.0 * per_m3,
+        flow.at.min(supply.at).min(back.at),
+    ))
+}
+
+/// Why a meter has not spoken of an interval that closes.
+fn silence(snapshot: &Snapshot, meter: &Meter, index: MeterIndex, now: Timestamp) -> Reason {
+    (0..meter.points.len())
+        .find_map(|point| snapshot.standing(meter, index, point, now).err())
+        .unwrap_or(Reason::Stale)
+}
+
+#[cfg(test)]
+#[path = "engine_tests.rs"]
+mod tests;

@@ -1,3 +1,101 @@
-//! Stub.
+//! Where recorded points go: from the journal to a database.
+//!
+//! ```text
+//!  journal ──blocks──▶ batch ──gzip──▶ POST ──▶ answer ──▶ cursor
+//!                        ▲                        │
+//!                        └── wait, halve, set aside, hold ◀┘
+//! ```
+//!
+//! A sink reads the journal at its own pace and owns a cursor: the last block of
+//! which every row is stored or set aside. What a database does not take waits on
+//! disk and goes out later with its original time; one sink never blocks another,
+//! nor the polling.
+//!
+//! | module | is |
+//! |---|---|
+//! | [`influx`] | the bulk sender to the InfluxDB 2 write API |
+//! | [`answer`] | what an answer means: pure |
+//! | [`batch`] | blocks joined for one request |
+//! | [`search`] | which rows of a batch go next: pure |
+//! | [`quarantine`] | the file of rows that a server refuses for good |
+//! | [`stats`] | what a sink says about itself |
+//! | [`http`] | addresses, TLS, proxies |
+//! | [`setup`], [`audit`] | the commands, by way of [`relay`] and the influxdb2 crate |
 
+pub mod answer;
+pub mod audit;
+pub mod batch;
+pub mod http;
 pub mod influx;
+pub mod quarantine;
+pub mod relay;
+pub mod search;
+pub mod setup;
+pub mod stats;
+
+use std::io;
+
+/// A block of the journal, as a sink reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Block {
+    /// Its place in the journal.
+    pub seq: u64,
+    /// The tick it was written at, milliseconds since 1970.
+    pub at_ms: i64,
+    /// Rows in it.
+    pub lines: u32,
+    /// Field values in it.
+    pub points: u32,
+    /// Line protocol with times in milliseconds; every row ends in a line break.
+    pub text: String,
+}
+
+/// The journal, as a sink reads it. Reading may block: it happens off the runtime's threads.
+pub trait BlockSource: Send + 'static {
+    /// The first block after `seq` and not after `upto`.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says. A corrupt block is no error: it is passed over.
+    fn next_after(&mut self, seq: u64, upto: u64) -> io::Result<Option<Block>>;
+
+    /// Field values in the blocks after `seq` and not after `upto`, from their
+    /// headers alone where possible.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says.
+    fn points_between(&mut self, seq: u64, upto: u64) -> io::Result<u64> {
+        let mut points = 0;
+        let mut at = seq;
+        while let Some(block) = self.next_after(at, upto)? {
+            points += u64::from(block.points);
+            at = block.seq;
+        }
+        Ok(points)
+    }
+}
+
+/// A source that is lent to a blocking thread for each read and comes back after it.
+struct Lent<S>(Option<S>);
+
+impl<S: Send + 'static> Lent<S> {
+    fn new(source: S) -> Self {
+        Self(Some(source))
+    }
+
+    async fn with<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut S) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let lost = || io::Error::other("the journal's reader is lost");
+        let mut source = self.0.take().ok_or_else(lost)?;
+        let done = tokio::task::spawn_blocking(move || {
+            let result = work(&mut source);
+            (source, result)
+        });
+        let (source, result) = done.await.map_err(|_| lost())?;
+        self.0 = Some(source);
+        result
+    }
+}

@@ -1,1 +1,243 @@
-//! Stub.
+//! Metrics in OpenMetrics text.
+//!
+//! Everything is put together at the moment of the scrape from what is known
+//! then: the live view and [`Numbers`]. **A missing value is an absent series,
+//! never 0.**
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use super::live::{LiveView, VERSION};
+use super::server::Shared;
+use crate::domain::flow::{FLOWS, Flow};
+
+/// What a scrape tells beside the live view. `None` and an absent row mean: not known.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Numbers {
+    /// The revision this binary was built from.
+    pub revision: Option<String>,
+    /// Every meter.
+    pub meters: Vec<MeterNumbers>,
+    /// Every sink.
+    pub sinks: Vec<SinkNumbers>,
+    /// Size of the journal on disk.
+    pub journal_bytes: Option<u64>,
+    /// Time of the oldest point in the journal, seconds since 1970.
+    pub journal_oldest_s: Option<f64>,
+    /// Points lost because the journal had no room.
+    pub journal_dropped_points: Option<u64>,
+}
+
+/// What is counted at a meter.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct MeterNumbers {
+    /// Its name.
+    pub id: Arc<str>,
+    /// Whether it answered when it was last asked.
+    pub up: Option<bool>,
+    /// Reads by result: `ok timeout connect exception …`.
+    pub reads: Vec<(&'static str, u64)>,
+    /// When it last answered, seconds since 1970.
+    pub last_success_s: Option<f64>,
+}
+
+/// What is counted at a sink.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SinkNumbers {
+    /// Its name.
+    pub name: String,
+    /// Requests by answer: `204 401 timeout connect …`.
+    pub requests: Vec<(String, u64)>,
+    /// When it last accepted something, seconds since 1970.
+    pub last_success_s: Option<f64>,
+    /// Points that wait on disk.
+    pub backlog_points: Option<u64>,
+}
+
+type Labels = Vec<(&'static str, String)>;
+type Reals = Family<Labels, Gauge<f64, AtomicU64>>;
+type Counts = Family<Labels, Counter>;
+
+/// A registry that forgets: it lives for one scrape.
+struct Scrape(Registry);
+
+impl Scrape {
+    fn reals(&mut self, name: &str, help: &str, rows: impl IntoIterator<Item = (Labels, f64)>) {
+        let family = Reals::default();
+        let mut any = false;
+        for (labels, value) in rows {
+            family.get_or_create(&labels).set(value);
+            any = true;
+        }
+        if any {
+            self.0.register(name, help, family);
+        }
+    }
+
+    fn one_real(&mut self, name: &str, help: &str, value: Option<f64>) {
+        let Some(value) = value else { return };
+        let gauge = Gauge::<f64, AtomicU64>::default();
+        gauge.set(value);
+        self.0.register(name, help, gauge);
+    }
+
+    fn one_count(&mut self, name: &str, help: &str, value: Option<u64>) {
+        let Some(value) = value else { return };
+        let counter: Counter = Counter::default();
+        counter.inc_by(value);
+        self.0.register(name, help, counter);
+    }
+
+    fn counts(&mut self, name: &str, help: &str, rows: impl IntoIterator<Item = (Labels, u64)>) {
+        let family = Counts::default();
+        let mut any = false;
+        for (labels, value) in rows {
+            family.get_or_create(&labels).inc_by(value);
+            any = true;
+        }
+        if any {
+            self.0.register(name, help, family);
+        }
+    }
+}
+
+fn label(key: &'static str, value: &str) -> Labels {
+    vec![(key, value.to_owned())]
+}
+
+fn real(count: u64) -> f64 {
+    i64::try_from(count).map_or(f64::INFINITY, crate::domain::units::to_f64)
+}
+
+fn live(scrape: &mut Scrape, view: &LiveView) {
+    let powers = FLOWS
+        .iter()
+        .filter_map(|row| Some((label("flow", row.name), view.watts(row.flow)?)));
+    scrape.reals("power_watts", "Power of a flow", powers);
+    let residuals = [
+        ("electricity", Flow::Residual),
+        ("heat", Flow::HeatResidual),
+    ];
+    let residuals = residuals
+        .iter()
+        .filter_map(|(domain, flow)| Some((label("domain", domain), view.watts(*flow)?)));
+    let help = "What a balance does not explain";
+    scrape.reals("balance_residual_watts", help, residuals);
+    let ratios = view.ratios;
+    let help = "Generation that was not exported, of generation";
+    scrape.one_real("self_consumption_ratio", help, ratios.self_consumption);
+    let help = "Load that was not imported, of load";
+    scrape.one_real("self_sufficiency_ratio", help, ratios.self_sufficiency);
+    let help = "Heat from the sun, of heat supplied";
+    scrape.one_real("solar_fraction_ratio", help, ratios.solar_fraction);
+    let trusted = if view.clock_trusted { 1.0 } else { 0.0 };
+    let help = "Whether the wall clock can be believed";
+    scrape.one_real("clock_trusted", help, Some(trusted));
+}
+
+fn meters(scrape: &mut Scrape, meters: &[MeterNumbers]) {
+    let up = meters.iter().filter_map(|meter| {
+        let up = if meter.up? { 1.0 } else { 0.0 };
+        Some((label("meter", &meter.id), up))
+    });
+    scrape.reals("meter_up", "Whether a meter answered when last asked", up);
+    let reads = meters.iter().flat_map(|meter| {
+        meter.reads.iter().map(|(result, count)| {
+            let meter = ("meter", meter.id.to_string());
+            (vec![meter, ("result", (*result).to_owned())], *count)
+        })
+    });
+    scrape.counts("meter_reads", "Reads of a meter by result", reads);
+    let last = meters
+        .iter()
+        .filter_map(|meter| Some((label("meter", &meter.id), meter.last_success_s?)));
+    let help = "When a meter last answered";
+    scrape.reals("meter_last_success_timestamp_seconds", help, last);
+}
+
+fn sinks(scrape: &mut Scrape, sinks: &[SinkNumbers]) {
+    let requests = sinks.iter().flat_map(|sink| {
+        sink.requests.iter().map(|(code, count)| {
+            let labels = vec![("sink", sink.name.clone()), ("code", code.clone())];
+            (labels, *count)
+        })
+    });
+    scrape.counts("sink_requests", "Requests to a sink by answer", requests);
+    let last = sinks
+        .iter()
+        .filter_map(|sink| Some((label("sink", &sink.name), sink.last_success_s?)));
+    let help = "When a sink last accepted something";
+    scrape.reals("sink_last_success_timestamp_seconds", help, last);
+    let backlog = sinks
+        .iter()
+        .filter_map(|sink| Some((label("sink", &sink.name), real(sink.backlog_points?))));
+    scrape.reals("sink_backlog_points", "Points that wait on disk", backlog);
+}
+
+fn journal(scrape: &mut Scrape, numbers: &Numbers) {
+    let bytes = numbers.journal_bytes.map(real);
+    scrape.one_real("journal_bytes", "Size of the journal on disk", bytes);
+    let help = "Time of the oldest point in the journal";
+    let oldest = numbers.journal_oldest_s;
+    scrape.one_real("journal_oldest_timestamp_seconds", help, oldest);
+    let help = "Points lost because the journal had no room";
+    let dropped = numbers.journal_dropped_points;
+    scrape.one_count("journal_dropped_points", help, dropped);
+}
+
+/// The text of a scrape.
+pub(super) fn text(view: &LiveView, numbers: &Numbers, requests: u64, streams: u64) -> String {
+    let mut scrape = Scrape(Registry::with_prefix("sunledger"));
+    let mut build = label("version", VERSION);
+    if let Some(revision) = &numbers.revision {
+        build.push(("revision", revision.clone()));
+    }
+    scrape.0.register("build", "What runs", Info::new(build));
+    live(&mut scrape, view);
+    meters(&mut scrape, &numbers.meters);
+    sinks(&mut scrape, &numbers.sinks);
+    journal(&mut scrape, numbers);
+    let help = "Requests over HTTP";
+    scrape.one_count("http_requests", help, Some(requests));
+    let help = "Live streams";
+    scrape.one_real("sse_clients", help, Some(real(streams)));
+    let mut text = String::new();
+    if encode(&mut text, &scrape.0).is_err() {
+        // Writing into a String cannot go wrong; a torn scrape must not pass for a whole one.
+        text.clear();
+        let _never = writeln!(text, "# EOF");
+    }
+    text
+}
+
+/// `GET /metrics`
+pub(super) async fn metrics(State(shared): State<Shared>) -> Response {
+    let frame = Arc::clone(&shared.services.live.borrow());
+    let numbers = (shared.services.numbers)();
+    let text = text(
+        frame.view(),
+        &numbers,
+        shared.requests(),
+        shared.streaming(),
+    );
+    let headers = [
+        (
+            CONTENT_TYPE,
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        ),
+        (CACHE_CONTROL, "no-store"),
+    ];
+    (StatusCode::OK, headers, text).into_response()
+}

@@ -7,4 +7,13 @@
     clippy::panic
 )]
 
+mod influx;
+mod modbus;
+mod mqtt;
+mod schema;
 mod simulate;
+mod store;
+mod support;
+mod tidy;
+mod unit_file;
+mod web;

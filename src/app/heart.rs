@@ -1,0 +1,499 @@
+//! The heart: one task that owns the engine, strikes a tick each second, and hands
+//! what it came to to the disk.
+//!
+//! The live view never waits for the disk. While a commit is under way, rows and
+//! entries gather for the next one; while the disk refuses, the refused batch is
+//! tried again and what gathers is bounded by [`MOST_WAITING`]. While the clock is
+//! not trusted, readings are held with their monotonic stamp, at most
+//! [`MOST_HELD`], and get their time once it is; what does not fit is counted.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::History;
+use super::publish::{Beside, Board};
+use crate::domain::interval::{Entry, ExportShape, Interval, Span};
+use crate::domain::meter::Park;
+use crate::domain::snapshot::Reading;
+use crate::engine::record::Recorder;
+use crate::engine::{Engine, Tick};
+use crate::source::Heard;
+use crate::store::{Batch, Committed, Refused, StoreHandle};
+use crate::sys::clock::{Distrust, Moment, WallClock, mono};
+use crate::sys::systemd::{Mark, Notifier, Watchdog, watchdog_period};
+
+/// Rows that may wait for the disk: minutes of a large park, a part of a small box's memory.
+const MOST_WAITING: usize = 16 << 20;
+/// Readings that may wait for a clock: an hour of sixty meters.
+const MOST_HELD: usize = 200_000;
+/// Readings taken from the queue at once.
+const AT_ONCE: usize = 256;
+/// Pause before a refused batch is tried again.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// The page's address is told, and systemd too, when every meter was asked once, or
+/// after this long: a dead meter must not hold up a start.
+const READY_WITHIN: Duration = Duration::from_secs(5);
+/// How long the last batch may take at the end.
+const LAST_COMMIT: Duration = Duration::from_secs(5);
+/// Seconds between status lines for systemd.
+const STATUS_EVERY_S: u64 = 10;
+/// Steps of history in one commit: an hour of minutes.
+const HISTORY_STEPS: usize = 60;
+
+/// What a heart is made of.
+pub struct Parts {
+    /// The engine.
+    pub engine: Engine,
+    /// Writes rows.
+    pub recorder: Recorder,
+    /// The judge of time.
+    pub clock: WallClock,
+    /// The newest tick in the journal.
+    pub last_at: Option<Timestamp>,
+    /// Intervals whose rows have to be written again.
+    pub unjournaled: Vec<Interval>,
+    /// What sources say.
+    pub readings: mpsc::Receiver<Heard>,
+    /// The disk.
+    pub store: StoreHandle,
+    /// The page.
+    pub live: watch::Sender<Arc<crate::web::Frame>>,
+    /// What the rim counts.
+    pub board: Board,
+    /// systemd.
+    pub notifier: Notifier,
+}
+
+type Commit = JoinHandle<Result<Committed, Refused>>;
+
+/// The heart.
+pub struct Heart {
+    parts: Parts,
+    entries: Vec<Entry>,
+    closed: Vec<(Span, ExportShape)>,
+    journaled: Vec<(Timestamp, i64)>,
+    receipts: Vec<oneshot::Sender<()>>,
+    under_way: Option<(Commit, Vec<oneshot::Sender<()>>)>,
+    refused: Option<(Batch, Vec<oneshot::Sender<()>>, tokio::time::Instant)>,
+    held: VecDeque<Heard>,
+    distrust: Option<Distrust>,
+    details: Vec<Option<String>>,
+    asked: Vec<bool>,
+    seq: u64,
+    begun: tokio::time::Instant,
+    ready: bool,
+    watchdog: Option<(Watchdog, Arc<Mark>, Arc<Mark>)>,
+    lost: Lost,
+}
+
+/// What had to be given up, counted.
+#[derive(Default)]
+struct Lost {
+    held: u64,
+    rows: u64,
+}
+
+impl Heart {
+    /// A heart that has not beaten yet.
+    #[must_use]
+    pub fn new(mut parts: Parts) -> Self {
+        let meters = parts.engine.park().meters.len();
+        let mut journaled = Vec::new();
+        for interval in std::mem::take(&mut parts.unjournaled) {
+            parts.recorder.interval(&interval);
+            journaled.push((interval.span.start, interval.revision));
+        }
+        let begun = mono();
+        let watchdog = watchdog_period().map(|period| {
+            let mut watchdog = Watchdog::new(period);
+            let tick = watchdog.mark("tick", begun);
+            let commit = watchdog.mark("commit", begun);
+            (watchdog, tick, commit)
+        });
+        Self {
+            parts,
+            entries: Vec::new(),
+            closed: Vec::new(),
+            journaled,
+            receipts: Vec::new(),
+            under_way: None,
+            refused: None,
+            held: VecDeque::new(),
+            distrust: None,
+            details: vec![None; meters],
+            asked: vec![false; meters],
+            seq: 0,
+            begun,
+            ready: false,
+            watchdog,
+            lost: Lost::default(),
+        }
+    }
+
+    /// Goes through a past before the present, hour by hour to the disk.
+    pub async fn relive(&mut self, history: History, stop: &CancellationToken) {
+        let park = Arc::clone(self.parts.engine.park());
+        // The past is sparser than the present: its samples are joined further apart.
+        let sparse = sparse(&park, history.every_s);
+        let mut engine = Engine::new(Arc::new(sparse), &self.parts.engine.state_for_resume());
+        std::mem::swap(&mut self.parts.engine, &mut engine);
+        let mut last = None;
+        for (count, step) in history.steps.enumerate() {
+            if stop.is_cancelled() {
+                return;
+            }
+            if self.parts.last_at.is_some_and(|at| step.at <= at) {
+                continue;
+            }
+            for mut reading in step.readings {
+                self.book(&mut reading);
+            }
+            let tick = self.parts.engine.tick(step.at);
+            last = Some(step.at);
+            self.take_tick(tick, step.at);
+            if count % HISTORY_STEPS == HISTORY_STEPS - 1 {
+                self.commit_and_wait(step.at).await;
+            }
+        }
+        if let Some(at) = last {
+            self.commit_and_wait(at).await;
+            self.parts.last_at = Some(at);
+        }
+        let mut state = self.parts.engine.state_for_resume();
+        let mut engine = Engine::new(park, &state);
+        state.clear();
+        engine.inherit(&mut self.parts.engine);
+        self.parts.engine = engine;
+        info!("The history is filled in.");
+    }
+
+    /// Beats until `stop` is cancelled.
+    pub async fn run(&mut self, stop: &CancellationToken) {
+        self.begun = mono();
+        let mut heard = Vec::with_capacity(AT_ONCE);
+        let mut next = self.next_tick();
+        loop {
+            let retry_at = self.refused.as_ref().map(|(_, _, at)| *at);
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = sleep_until(next) => {
+                    self.beat();
+                    next = self.next_tick();
+                }
+                done = wait(&mut self.under_way) => self.committed(done),
+                () = sleep_until(retry_at.unwrap_or(next)), if retry_at.is_some() => self.try_again(),
+                count = self.parts.readings.recv_many(&mut heard, AT_ONCE) => {
+                    if count == 0 {
+                        // Every source ended; the ticks go on until the stop.
+                        sleep_until(next).await;
+                        self.beat();
+                        next = self.next_tick();
+                    }
+                    for one in heard.drain(..) {
+                        self.hear(one);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes in what is left and brings it to the disk.
+    pub async fn finish(&mut self) {
+        while let Ok(one) = self.parts.readings.try_recv() {
+            self.hear(one);
+        }
+        let last = async {
+            if self.under_way.is_some() {
+                let done = wait(&mut self.under_way).await;
+                self.committed(done);
+            }
+            let at = self.parts.last_at.unwrap_or_else(|| Moment::now().wall);
+            let at = at.max(Moment::now().wall);
+            if self.distrust.is_none() {
+                let tick = self.parts.engine.tick(at);
+                self.entries.extend(tick.entries);
+                self.closed.extend(tick.closed);
+            }
+            self.commit_and_wait(at).await;
+            self.parts.store.flush().await
+        };
+        match timeout(LAST_COMMIT, last).await {
+            Ok(Ok(())) => info!("Everything heard is stored."),
+            Ok(Err(error)) => {
+                error!(%error, "The ledger could not be written at the end; it catches up at the next start.")
+            }
+            Err(_) => error!("The disk did not take the last batch in time."),
+        }
+        self.receipts.clear();
+    }
+
+    /// The next whole second of the wall clock.
+    fn next_tick(&self) -> tokio::time::Instant {
+        let now = Moment::now();
+        let into = now.wall.as_nanosecond().rem_euclid(1_000_000_000);
+        let left = u64::try_from(1_000_000_000 - into).unwrap_or(1_000_000_000);
+        now.mono + Duration::from_nanos(left)
+    }
+
+    /// Takes in what a source says.
+    fn hear(&mut self, heard: Heard) {
+        if let Some(detail) = self.details.get_mut(heard.meter) {
+            if let Some(sentence) = &heard.detail {
+                *detail = Some(sentence.clone());
+            } else if heard.values.iter().all(|(_, said)| said.is_ok()) {
+                *detail = None;
+            }
+        }
+        if let Some(asked) = self.asked.get_mut(heard.meter) {
+            *asked = true;
+        }
+        if self.distrust.is_some() {
+            self.hold(heard);
+        } else {
+            self.take(heard);
+        }
+    }
+
+    /// Books a reading whose time is known.
+    fn take(&mut self, heard: Heard) {
+        let at = self.parts.clock.at(heard.at);
+        let mut reading = Reading {
+            meter: heard.meter,
+            at,
+            values: heard.values,
+        };
+        self.book(&mut reading);
+        self.receipts.extend(heard.receipt);
+    }
+
+    fn book(&mut self, reading: &mut Reading) {
+        self.parts.recorder.stamp(reading);
+        self.parts.engine.hear(reading);
+        if self.parts.recorder.waiting() < MOST_WAITING {
+            self.parts.recorder.reading(reading);
+        } else {
+            if self.lost.rows == 0 {
+                error!("The disk has not taken anything for too long; rows are given up.");
+            }
+            self.lost.rows += 1;
+        }
+    }
+
+    /// Shows a reading whose time is not known, and keeps it until it is.
+    fn hold(&mut self, heard: Heard) {
+        let at = self.parts.clock.at(heard.at);
+        let shown = Reading {
+            meter: heard.meter,
+            at,
+            values: heard.values.clone(),
+        };
+        self.parts.engine.show(&shown);
+        if self.held.len() >= MOST_HELD {
+            self.held.pop_front();
+            self.lost.held += 1;
+        }
+        self.held.push_back(heard);
+    }
+
+    /// One beat: judge the clock, strike the balance, publish, hand over.
+    fn beat(&mut self) {
+        let now = Moment::now();
+        let distrust = self.parts.clock.observe(now).err();
+        if distrust != self.distrust {
+            self.change_trust(distrust);
+        }
+        let second = now.wall.as_millisecond().div_euclid(1_000);
+        let at = Timestamp::from_second(second).unwrap_or(now.wall);
+        if let Some((_, tick, _)) = &self.watchdog {
+            tick.moved();
+        }
+        if self.distrust.is_some() {
+            let frame = self.parts.engine.look(at);
+            self.publish(&frame);
+            // Nothing is handed to the disk meanwhile, so it cannot stand still.
+            if let Some((_, _, commit)) = &self.watchdog {
+                commit.moved();
+            }
+        } else if self.parts.last_at.is_none_or(|last| at > last) {
+            self.parts.last_at = Some(at);
+            let tick = self.parts.engine.tick(at);
+            self.publish(&tick.frame);
+            self.take_tick(tick, at);
+            self.hand_over(at);
+        }
+        self.tell_systemd(now);
+    }
+
+    fn change_trust(&mut self, distrust: Option<Distrust>) {
+        match distrust {
+            Some(why) => warn!(
+                why = why.sentence(),
+                "The clock is not trusted; readings are held."
+            ),
+            None => {
+                let (held, given_up) = (self.held.len(), self.lost.held);
+                info!(
+                    held,
+                    given_up, "The clock is trusted; held readings get their time."
+                );
+                self.parts.engine.forget();
+                self.distrust = None;
+                for heard in std::mem::take(&mut self.held) {
+                    self.take(heard);
+                }
+            }
+        }
+        self.distrust = distrust;
+    }
+
+    fn take_tick(&mut self, tick: Tick, at: Timestamp) {
+        if self.parts.recorder.waiting() < MOST_WAITING {
+            self.parts.recorder.balance(at, &tick.frame.powers);
+        }
+        self.entries.extend(tick.entries);
+        self.closed.extend(tick.closed);
+    }
+
+    fn publish(&mut self, frame: &crate::engine::Frame) {
+        self.seq += 1;
+        let beside = Beside {
+            seq: self.seq,
+            clock_trusted: self.distrust.is_none(),
+            details: &self.details,
+        };
+        let page = self.parts.board.frame(&self.parts.engine, frame, &beside);
+        self.parts.live.send_replace(Arc::new(page));
+        if self.seq % STATUS_EVERY_S == 1 {
+            let status = self.parts.board.status(frame);
+            self.parts.notifier.status(&status);
+        }
+    }
+
+    fn tell_systemd(&mut self, now: Moment) {
+        let waited = now.mono.saturating_duration_since(self.begun) >= READY_WITHIN;
+        if !self.ready && (waited || self.asked.iter().all(|asked| *asked)) {
+            self.ready = true;
+            self.parts.notifier.ready("polling");
+        }
+        if let Some((watchdog, ..)) = &mut self.watchdog {
+            watchdog.tick(now.mono, &self.parts.notifier);
+        }
+    }
+
+    /// Everything that waits, as a batch.
+    fn batch(&mut self, at: Timestamp) -> Batch {
+        let rows = self.parts.recorder.take();
+        Batch {
+            at,
+            lines: rows.text,
+            points: rows.points,
+            entries: std::mem::take(&mut self.entries),
+            closed: std::mem::take(&mut self.closed),
+            state: self.parts.engine.state(),
+            journaled: std::mem::take(&mut self.journaled),
+        }
+    }
+
+    /// Gives a batch to the disk, unless one is under way or refused.
+    fn hand_over(&mut self, at: Timestamp) {
+        if self.under_way.is_some() || self.refused.is_some() {
+            return;
+        }
+        let batch = self.batch(at);
+        let receipts = std::mem::take(&mut self.receipts);
+        self.send(batch, receipts);
+    }
+
+    fn send(&mut self, batch: Batch, receipts: Vec<oneshot::Sender<()>>) {
+        let store = self.parts.store.clone();
+        let commit = tokio::spawn(async move { store.commit(batch).await });
+        self.under_way = Some((commit, receipts));
+    }
+
+    fn try_again(&mut self) {
+        if let Some((batch, receipts, _)) = self.refused.take() {
+            self.send(batch, receipts);
+        }
+    }
+
+    /// Takes the store's answer.
+    fn committed(&mut self, done: Option<Done>) {
+        let Some((result, receipts)) = done else {
+            return;
+        };
+        if let Some((_, _, commit)) = &self.watchdog {
+            commit.moved();
+        }
+        match result {
+            Ok(committed) => {
+                for receipt in receipts {
+                    // The message may be gone with its connection; then it comes again.
+                    let _ = receipt.send(());
+                }
+                self.parts.engine.settled(&committed.intervals);
+                for interval in committed.intervals {
+                    self.parts.recorder.interval(&interval);
+                    self.journaled
+                        .push((interval.span.start, interval.revision));
+                }
+                if let Some(dropped) = committed.dropped {
+                    self.parts.recorder.dropped(committed.until, dropped.points);
+                }
+            }
+            Err(Refused { error, batch }) => {
+                warn!(%error, "The store did not take a batch; it is tried again.");
+                if let Some(batch) = batch {
+                    self.refused = Some((batch, receipts, mono() + TRY_AGAIN));
+                }
+            }
+        }
+    }
+
+    /// Brings everything that waits to the disk and waits for it.
+    async fn commit_and_wait(&mut self, at: Timestamp) {
+        if let Some((batch, receipts, _)) = self.refused.take() {
+            self.send(batch, receipts);
+            let done = wait(&mut self.under_way).await;
+            self.committed(done);
+        }
+        self.hand_over(at);
+        let done = wait(&mut self.under_way).await;
+        self.committed(done);
+    }
+}
+
+type Done = (Result<Committed, Refused>, Vec<oneshot::Sender<()>>);
+
+/// Waits for the commit under way; for ever where there is none.
+async fn wait(under_way: &mut Option<(Commit, Vec<oneshot::Sender<()>>)>) -> Option<Done> {
+    let Some((commit, _)) = under_way.as_mut() else {
+        return std::future::pending().await;
+    };
+    let result = commit.await;
+    let (_, receipts) = under_way.take()?;
+    match result {
+        Ok(result) => Some((result, receipts)),
+        Err(error) => {
+            error!(%error, "A commit ended badly.");
+            None
+        }
+    }
+}
+
+/// A park whose meters are read at least every so many seconds.
+fn sparse(park: &Park, every_s: u64) -> Park {
+    let mut sparse = park.clone();
+    for meter in &mut sparse.meters {
+        meter.period = meter.period.max(Duration::from_secs(every_s));
+    }
+    sparse
+}

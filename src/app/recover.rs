@@ -1,0 +1,97 @@
+//! Catching up: the ledger covers the journal up to a block; what lies behind it
+//! goes through the engine again, as it did before the crash.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tracing::{info, warn};
+
+use super::AppError;
+use crate::domain::interval::Interval;
+use crate::domain::meter::Park;
+use crate::domain::time::{day, local_date};
+use crate::engine::Engine;
+use crate::engine::record::Recorder;
+use crate::store::{LedgerReader, Recovered, Store};
+use crate::sys::clock::{Moment, WallClock};
+use crate::wire::line_protocol::parse;
+
+/// The daemon as it was, ready to go on.
+pub struct Caught {
+    /// The store.
+    pub store: Store,
+    /// The engine, up to the newest block.
+    pub engine: Engine,
+    /// The recorder.
+    pub recorder: Recorder,
+    /// The clock, judged against the newest block.
+    pub clock: WallClock,
+    /// The newest tick in the journal.
+    pub last_at: Option<Timestamp>,
+    /// Intervals whose rows may not be in the journal.
+    pub unjournaled: Vec<Interval>,
+    /// How far each sink has come.
+    pub cursors: Vec<(String, u64)>,
+}
+
+/// Replays what the ledger does not cover.
+///
+/// # Errors
+///
+/// Where the ledger cannot be written.
+pub fn recover(
+    park: &Arc<Park>,
+    dir: &Path,
+    mut store: Store,
+    found: Recovered,
+) -> Result<Caught, AppError> {
+    let mut engine = Engine::new(Arc::clone(park), &found.state);
+    let mut recorder = Recorder::new(park);
+    let (mut entries, mut closed) = (Vec::new(), Vec::new());
+    let (mut blocks, mut rows) = (0_u64, 0_u64);
+    for block in found.tail {
+        let block = match block {
+            Ok(block) => block,
+            Err(error) => {
+                warn!(%error, "The journal cannot be read on; the books go on from here.");
+                break;
+            }
+        };
+        for line in block.text.lines() {
+            // A row that cannot be read back is no reading; the sink still has it.
+            let Some(reading) = parse(line).ok().and_then(|line| recorder.read_back(&line)) else {
+                continue;
+            };
+            rows += 1;
+            engine.hear(&reading);
+        }
+        let tick = engine.tick(block.at);
+        entries.extend(tick.entries);
+        closed.extend(tick.closed);
+        blocks += 1;
+    }
+    let mut unjournaled = found.unjournaled;
+    if blocks > 0 {
+        info!(blocks, rows, "Caught up with the journal.");
+        unjournaled.extend(store.rebuild(entries, closed, engine.state(), found.last_seq)?);
+    }
+    let now = Moment::now();
+    // Whatever the newest time in the journal is, the recorder never goes back to it.
+    recorder.begin_after(found.last_at);
+    if let Ok(ledger) = LedgerReader::open(dir)
+        && let Some(today) = day(local_date(now.wall, &park.time_zone), &park.time_zone)
+        && let Ok(intervals) = ledger.intervals(today.start, today.end)
+    {
+        engine.settled(&intervals);
+    }
+    Ok(Caught {
+        store,
+        engine,
+        recorder,
+        clock: WallClock::new(now, found.last_at),
+        last_at: found.last_at,
+        unjournaled,
+        cursors: found.cursors,
+    })
+}

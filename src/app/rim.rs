@@ -1,0 +1,174 @@
+//! The rim: sources, sinks, and the secrets they need.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::Tasks;
+use crate::config::{SecretSource, Setup};
+use crate::sink::stats::SinkStats;
+use crate::sink::{self, BlockSource, influx};
+use crate::source::{Heard, SourceStats, modbus, mqtt};
+use crate::store::{Reader, StoreError, StoreHandle};
+use crate::sys::secret::Secret;
+
+/// Every secret of a configuration, fetched before anything is started.
+pub struct Secrets {
+    sinks: BTreeMap<String, Secret>,
+    brokers: BTreeMap<String, Secret>,
+    credentials: Option<PathBuf>,
+}
+
+impl Secrets {
+    /// Fetches them.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that names what is missing and never the secret.
+    pub fn load(setup: &Setup) -> Result<Self, String> {
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        let load = |what: &str, name: &str, source: &SecretSource| {
+            source
+                .load(credentials.as_deref())
+                .map(|secret| (name.to_owned(), secret))
+                .map_err(|error| format!("{what}.{name}: {error}"))
+        };
+        let sinks = setup
+            .sinks
+            .iter()
+            .map(|sink| load("sink", &sink.name, &sink.token));
+        let brokers = setup.brokers.iter().filter_map(|broker| {
+            let (_, source) = broker.login.as_ref()?;
+            Some(load("broker", &broker.settings.name, source))
+        });
+        Ok(Self {
+            sinks: sinks.collect::<Result<_, _>>()?,
+            brokers: brokers.collect::<Result<_, _>>()?,
+            credentials,
+        })
+    }
+
+    fn token_file(&self, source: &SecretSource) -> Option<PathBuf> {
+        match source {
+            SecretSource::File(path) => Some(path.clone()),
+            SecretSource::Credential(name) => Some(self.credentials.as_ref()?.join(name)),
+        }
+    }
+}
+
+/// Starts a worker for each endpoint.
+pub fn start_sources(
+    tasks: &mut Tasks,
+    setup: &Setup,
+    secrets: &Secrets,
+    heard: &mpsc::Sender<Heard>,
+    stop: &CancellationToken,
+    stats: &Arc<SourceStats>,
+) {
+    for bus in &setup.buses {
+        let worker = modbus::run(bus.clone(), heard.clone(), stop.clone(), Arc::clone(stats));
+        tasks.start(&format!("bus {}", bus.name), worker);
+    }
+    for broker in &setup.brokers {
+        let mut settings = broker.settings.clone();
+        let password = secrets.brokers.get(&settings.name).cloned();
+        settings.login = broker
+            .login
+            .as_ref()
+            .map(|(user, _)| user.clone())
+            .zip(password);
+        let name = format!("broker {}", settings.name);
+        tasks.start(
+            &name,
+            mqtt::run(settings, heard.clone(), stop.clone(), Arc::clone(stats)),
+        );
+    }
+}
+
+/// Starts a task for each sink.
+#[allow(clippy::too_many_arguments)]
+pub fn start_sinks(
+    tasks: &mut Tasks,
+    setup: &Setup,
+    secrets: &Secrets,
+    cursors: &[(String, u64)],
+    committed: &watch::Receiver<u64>,
+    moved: &mpsc::Sender<(String, u64)>,
+    stop: &CancellationToken,
+    stats: &[(String, Arc<SinkStats>)],
+) {
+    for (sink, (_, stats)) in setup.sinks.iter().zip(stats) {
+        let settings = influx::Settings {
+            name: sink.name.clone(),
+            url: sink.url.clone(),
+            org: sink.org.clone(),
+            bucket: sink.bucket.clone(),
+            token: secrets.sinks.get(&sink.name).cloned().unwrap_or_default(),
+            token_file: secrets.token_file(&sink.token),
+            ca_file: sink.ca_file.clone(),
+            quarantine_dir: setup.store.dir.join("quarantine"),
+        };
+        let start = cursors
+            .iter()
+            .find(|(name, _)| *name == sink.name)
+            .map_or(0, |(_, seq)| *seq);
+        let journal = Journal {
+            dir: setup.store.dir.clone(),
+            reader: None,
+        };
+        let run = influx::run(
+            settings,
+            start,
+            journal,
+            committed.clone(),
+            moved.clone(),
+            stop.clone(),
+            Arc::clone(stats),
+        );
+        tasks.start(&format!("sink {}", sink.name), run);
+    }
+}
+
+/// Brings cursors to the store until no sink is left.
+pub async fn forward_cursors(mut moved: mpsc::Receiver<(String, u64)>, store: StoreHandle) {
+    while let Some((sink, seq)) = moved.recv().await {
+        if store.advance(&sink, seq).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The journal, as a sink reads it.
+pub struct Journal {
+    /// The store's directory.
+    pub dir: PathBuf,
+    /// Opened at the first read, so that a journal that appears later is found.
+    pub reader: Option<Reader>,
+}
+
+fn io_error(error: StoreError) -> io::Error {
+    io::Error::other(error.to_string())
+}
+
+impl BlockSource for Journal {
+    fn next_after(&mut self, seq: u64, upto: u64) -> io::Result<Option<sink::Block>> {
+        if self.reader.is_none() {
+            self.reader = Some(Reader::new(&self.dir).map_err(io_error)?);
+        }
+        let Some(reader) = self.reader.as_mut() else {
+            return Ok(None);
+        };
+        let block = reader.next_after(seq, Some(upto)).map_err(io_error)?;
+        Ok(block.map(|block| sink::Block {
+            seq: block.seq,
+            at_ms: block.at.as_millisecond(),
+            lines: block.lines,
+            points: block.points,
+            text: block.text,
+        }))
+    }
+}

@@ -1,0 +1,241 @@
+//! Cases for the books.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::meter::{Freshness, Point, Quantity, Role};
+use crate::domain::units::CountUnit;
+
+fn meter(role: &str, points: &[&str]) -> Meter {
+    let unit = CountUnit::new(10_000, 1).unwrap();
+    let point = |name: &&str| {
+        let quantity = Quantity::named(name).unwrap();
+        let counts = quantity.nature == crate::domain::meter::Nature::Register;
+        Point {
+            quantity,
+            register: counts.then_some(RegisterKind {
+                unit,
+                modulus: None,
+            }),
+        }
+    };
+    Meter {
+        id: "m".into(),
+        role: Role::named(role).unwrap(),
+        points: points.iter().map(point).collect(),
+        freshness: Freshness::UntilChanged,
+        period: std::time::Duration::from_secs(1),
+        rated: None,
+        heat_from_flow: None,
+    }
+}
+
+fn calendar() -> Calendar {
+    Calendar {
+        zone: TimeZone::UTC,
+        minutes: 15,
+    }
+}
+
+fn at_ms(ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(1_780_272_000_000 + ms).unwrap()
+}
+
+fn run(book: &mut MeterBook, said: &[(i64, Said)]) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for (ms, said) in said {
+        book.hear(0, at_ms(*ms), *said, &calendar(), &mut entries);
+    }
+    entries
+}
+
+/// Source: interval_cases.json `boundary_interpolation`; 10 Wh a count.
+#[test]
+fn boundaries_are_interpolated_between_the_readings_around_them() {
+    let mut book = MeterBook::new(&meter("tenant", &["energy_import"]), None);
+    let reads = [
+        (-907, 99_000),
+        (-7, 100_000),
+        (53, 100_090),
+        (901, 101_355),
+        (1_796, 102_630),
+        (1_810, 102_652),
+    ];
+    let said: Vec<_> = reads
+        .iter()
+        .map(|(s, raw)| (s * 1_000, Said::Count(*raw)))
+        .collect();
+    let entries = run(&mut book, &said);
+    let energies: Vec<_> = entries.iter().map(|entry| entry.energy).collect();
+    assert_eq!(
+        energies[0],
+        Err(Reason::NeverSeen),
+        "the opening reading of the first is not known"
+    );
+    // 1000.105 → 1013.535083 → 1026.362857 kWh, to the milliwatt-hour.
+    assert_eq!(energies[2], Ok(MilliwattHours(13_430_083)));
+    assert_eq!(
+        energies[3],
+        Ok(MilliwattHours(12_827_774)),
+        "unrounded 12.827775 between rounded boundaries"
+    );
+    assert_eq!(
+        entries[2].quality,
+        Quality::Interpolated,
+        "an 848 s gap lies around its end"
+    );
+    assert_eq!(entries[3].quality, Quality::Interpolated);
+}
+
+#[test]
+fn a_gap_of_an_hour_is_spread_and_marked_and_loses_nothing() {
+    let mut book = MeterBook::new(&meter("tenant", &["energy_import"]), None);
+    let entries = run(
+        &mut book,
+        &[
+            (0, Said::Count(0)),
+            (60_000, Said::Count(10)),
+            (3_660_000, Said::Count(3_610)),
+        ],
+    );
+    assert_eq!(entries.len(), 4);
+    assert!(
+        entries
+            .iter()
+            .all(|entry| entry.quality == Quality::Interpolated)
+    );
+    let total: MilliwattHours = entries.iter().map(|entry| entry.energy.unwrap()).sum();
+    assert_eq!(total, MilliwattHours(35_500_000));
+    assert!((entries[0].coverage_pct - 60.0 / 9.0).abs() < 1e-9);
+    assert!(entries[1].coverage_pct < 1e-9);
+}
+
+#[test]
+fn an_interval_that_closes_in_silence_is_unknown_and_known_when_the_meter_returns() {
+    let mut book = MeterBook::new(&meter("tenant", &["energy_import"]), None);
+    run(&mut book, &[(0, Said::Count(0)), (1_000, Said::Count(1))]);
+    let span = calendar().slot(at_ms(0));
+    let mut entries = Vec::new();
+    book.close(span, &calendar(), Reason::Timeout, &mut entries);
+    assert_eq!(entries.len(), 1);
+    assert_eq!(entries[0].energy, Err(Reason::Timeout));
+    let late = run(&mut book, &[(1_801_000, Said::Count(1_801))]);
+    assert_eq!(late[0].span, span);
+    assert_eq!(late[0].energy, Ok(MilliwattHours(9_000_000)));
+}
+
+#[test]
+fn a_reset_marks_its_interval_and_excludes_the_step() {
+    let mut book = MeterBook::new(&meter("tenant", &["energy_import"]), None);
+    let mut said: Vec<(i64, Said)> = (0..=100)
+        .map(|s| (s * 1_000, Said::Count(5_000 + s)))
+        .collect();
+    said.extend((101..=910).map(|s| (s * 1_000, Said::Count(s - 101))));
+    let entries = run(&mut book, &said);
+    assert_eq!(entries[0].quality, Quality::Suspect);
+    assert_eq!(entries[0].energy, Ok(MilliwattHours((100 + 799) * 10_000)));
+}
+
+#[test]
+fn power_is_integrated_in_trapezoids_and_split_by_direction() {
+    let meter = meter("grid", &["power"]);
+    let mut book = MeterBook::new(&meter, None);
+    assert_eq!(book.tracks().len(), 2, "import and export");
+    let mut entries = Vec::new();
+    // A saw tooth from −3600 W to +3600 W in 10 s and back: half of the time each way.
+    for second in 0..=900 {
+        let place = second % 20;
+        let watts = if place <= 10 {
+            -3_600.0 + 720.0 * place as f64
+        } else {
+            3_600.0 - 720.0 * (place - 10) as f64
+        };
+        for track in 0..2 {
+            book.hear(
+                track,
+                at_ms(second * 1_000),
+                Said::Watts(watts),
+                &calendar(),
+                &mut entries,
+            );
+        }
+    }
+    assert_eq!(entries.len(), 2);
+    for entry in &entries {
+        let wh = entry.energy.unwrap().as_watt_hours();
+        assert!((wh - 225.0).abs() < 1e-3, "{wh}");
+        assert_eq!(entry.quality, Quality::Derived);
+    }
+}
+
+#[test]
+fn an_integral_with_a_hole_is_scaled_when_small_and_unknown_when_large() {
+    for (hole, expected) in [(30, Some(Quality::Estimated)), (300, None)] {
+        let mut book = MeterBook::new(&meter("pv", &["power"]), None);
+        let said: Vec<_> = (0..=900)
+            .filter(|second| !(100..100 + hole).contains(second))
+            .map(|second| (second * 1_000, Said::Watts(1_000.0)))
+            .collect();
+        let entries = run(&mut book, &said);
+        assert_eq!(
+            entries[0].energy.ok().map(|_| entries[0].quality),
+            expected,
+            "{hole} s"
+        );
+        if expected.is_some() {
+            assert_eq!(
+                entries[0].energy,
+                Ok(MilliwattHours(250_000)),
+                "scaled to the interval"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_night_without_power_is_a_good_zero() {
+    let mut book = MeterBook::new(&meter("pv", &["power"]), None);
+    let said: Vec<_> = (0..=900)
+        .map(|second| (second * 1_000, Said::Watts(0.0)))
+        .collect();
+    let entries = run(&mut book, &said);
+    assert_eq!(
+        (entries[0].energy, entries[0].quality),
+        (Ok(MilliwattHours::ZERO), Quality::Good)
+    );
+}
+
+proptest! {
+    /// Whatever the distances of readings, and however often the daemon restarts,
+    /// the intervals of a register add up to closing minus opening reading.
+    #[test]
+    fn intervals_telescope(
+        steps in prop::collection::vec((1_i64..2_000_000, 0_i64..5_000, any::<bool>()), 1..60),
+    ) {
+        let meter = meter("tenant", &["energy_import"]);
+        let mut book = MeterBook::new(&meter, None);
+        let (mut ms, mut raw) = (0, 777);
+        let mut entries = Vec::new();
+        book.hear(0, at_ms(0), Said::Count(raw), &calendar(), &mut entries);
+        for (wait, counted, restart) in steps {
+            ms += wait;
+            raw += counted;
+            if restart {
+                let json = book.to_json();
+                if let Some(json) = json { book = MeterBook::new(&meter, Some(&json)); }
+            }
+            book.hear(0, at_ms(ms), Said::Count(raw), &calendar(), &mut entries);
+        }
+        let booked: MilliwattHours = entries.iter().map(|entry| entry.energy.unwrap()).sum();
+        if let Some(last) = entries.last() {
+            prop_assert_eq!(entries[0].opening, Some(MilliwattHours::ZERO));
+            prop_assert_eq!(last.closing, Some(booked));
+            for pair in entries.windows(2) {
+                prop_assert_eq!(pair[0].span.end, pair[1].span.start);
+                prop_assert_eq!(pair[0].closing, pair[1].opening);
+            }
+        }
+        let open = book.so_far(calendar().slot(at_ms(ms)), at_ms(ms)).next().unwrap();
+        prop_assert_eq!(booked + open.energy.unwrap(), MilliwattHours((raw - 777) * 10_000));
+    }
+}

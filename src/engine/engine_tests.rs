@@ -1,0 +1,1 @@
+//! The engine over time: a meter unplugged, a restart, a day.

@@ -1,0 +1,288 @@
+//! What goes to the journal: every reading, every tick, every settled interval, as
+//! line protocol, and a reading back from it.
+//!
+//! Analog values are floats, a register's reading is its raw count with what one
+//! count is worth; a gap is an absent field. A row's key is unique: two answers of
+//! one meter in the same millisecond are a millisecond apart in the record.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::domain::flow::{FLOWS, Powers};
+use crate::domain::interval::Interval;
+use crate::domain::meter::{Carrier, MeterIndex, Park};
+use crate::domain::quality::{Quality, Reason};
+use crate::domain::schema;
+use crate::domain::snapshot::{Reading, Value};
+use crate::wire::line_protocol::{FieldValue, ParsedLine, Writer, series_key};
+
+/// The fields of a point in a row.
+struct PointFields {
+    value: &'static str,
+    /// For a register: the field of what a count is worth, and that worth.
+    worth: Option<(String, f64)>,
+}
+
+struct MeterRows {
+    key: String,
+    points: Vec<PointFields>,
+    last_ms: i64,
+}
+
+/// Writes rows of a park.
+pub struct Recorder {
+    park: Arc<Park>,
+    meters: Vec<MeterRows>,
+    balances: Vec<(Carrier, String)>,
+    rows: Writer,
+}
+
+/// Rows that were written since the last time.
+#[derive(Debug, Default)]
+pub struct Rows {
+    /// Line protocol, milliseconds, each line ended.
+    pub text: String,
+    /// Values in it.
+    pub points: u32,
+}
+
+impl Recorder {
+    /// A recorder for a park.
+    #[must_use]
+    pub fn new(park: &Arc<Park>) -> Self {
+        let meters = park
+            .meters
+            .iter()
+            .map(|meter| MeterRows {
+                key: key(
+                    meter.role.measurement,
+                    &[
+                        ("meter", &meter.id),
+                        ("park", &park.id),
+                        ("role", meter.role.name),
+                    ],
+                ),
+                points: meter
+                    .points
+                    .iter()
+                    .map(|point| PointFields {
+                        value: point.quantity.field,
+                        worth: point.register.map(|register| {
+                            (
+                                schema::wh_per_count(point.quantity.field),
+                                register.unit.as_watt_hours(),
+                            )
+                        }),
+                    })
+                    .collect(),
+                last_ms: i64::MIN,
+            })
+            .collect();
+        let balance = |carrier, name| {
+            (
+                carrier,
+                key(schema::BALANCE, &[("carrier", name), ("park", &park.id)]),
+            )
+        };
+        Self {
+            meters,
+            balances: vec![
+                balance(Carrier::Electricity, "electricity"),
+                balance(Carrier::Heat, "heat"),
+            ],
+            park: Arc::clone(park),
+            rows: Writer::default(),
+        }
+    }
+
+    /// Gives a reading the millisecond under which it is recorded: its own, or the
+    /// next one after the meter's last row.
+    pub fn stamp(&mut self, reading: &mut Reading) {
+        let Some(meter) = self.meters.get_mut(reading.meter) else {
+            return;
+        };
+        let ms = reading
+            .at
+            .as_millisecond()
+            .max(meter.last_ms.saturating_add(1));
+        meter.last_ms = ms;
+        reading.at = Timestamp::from_millisecond(ms).unwrap_or(reading.at);
+    }
+
+    /// Never stamps a row with a time up to this one: an earlier run has.
+    pub fn begin_after(&mut self, at: Option<Timestamp>) {
+        let Some(at) = at else { return };
+        for meter in &mut self.meters {
+            meter.last_ms = meter.last_ms.max(at.as_millisecond());
+        }
+    }
+
+    /// Writes a reading.
+    pub fn reading(&mut self, reading: &Reading) {
+        let Some(meter) = self.meters.get(reading.meter) else {
+            return;
+        };
+        self.rows.begin(&meter.key);
+        let mut missing: Option<Reason> = None;
+        let mut present = false;
+        for (point, said) in &reading.values {
+            let Some(fields) = meter.points.get(*point) else {
+                continue;
+            };
+            match said {
+                Ok(Value::Analog(value)) => self.rows.float(fields.value, *value),
+                Ok(Value::Count(count)) => {
+                    self.rows.int(fields.value, *count);
+                    if let Some((field, worth)) = &fields.worth {
+                        self.rows.float(field, *worth);
+                    }
+                }
+                Err(reason) => missing = Some(*reason),
+            }
+            present |= said.is_ok();
+        }
+        let quality = if present {
+            Quality::Good
+        } else {
+            Quality::Missing
+        };
+        self.rows.int(schema::QUALITY, quality.code());
+        if let Some(reason) = missing {
+            self.rows.int(schema::REASON, reason.code());
+        }
+        self.rows.end(reading.at.as_millisecond());
+    }
+
+    /// Writes the flows of a tick.
+    pub fn balance(&mut self, at: Timestamp, powers: &Powers) {
+        for (carrier, key) in &self.balances {
+            self.rows.begin(key);
+            let mut worst = Quality::Good;
+            for ((row, stated), field) in powers.iter().zip(&*BALANCE_FIELDS) {
+                if row.carrier != *carrier {
+                    continue;
+                }
+                match stated {
+                    Ok(known) => {
+                        self.rows.float(field, known.value);
+                        worst = worst.worst(known.quality);
+                    }
+                    Err(_) => worst = Quality::Missing,
+                }
+            }
+            self.rows.int(schema::QUALITY, worst.code());
+            self.rows.end(at.as_millisecond());
+        }
+    }
+
+    /// Writes a settled interval: one row a flow and revision.
+    pub fn interval(&mut self, interval: &Interval) {
+        let revision = interval.revision.to_string();
+        for (row, stated) in interval.flows.iter() {
+            let tags = [
+                ("flow", row.name),
+                ("park", &*self.park.id),
+                ("revision", &*revision),
+            ];
+            self.rows.begin(&key(schema::INTERVAL, &tags));
+            if let Ok(known) = stated {
+                self.rows.float("wh", known.value.as_watt_hours());
+                self.rows.int("mwh", known.value.0);
+                self.rows.float("coverage_pct", known.coverage_pct);
+            }
+            let quality = stated
+                .as_ref()
+                .map_or(Quality::Missing, |known| known.quality);
+            self.rows.int(schema::QUALITY, quality.code());
+            self.rows.int("length_s", interval.span.ms() / 1_000);
+            self.rows.end(interval.span.start.as_millisecond());
+        }
+    }
+
+    /// Writes that the journal had to drop points.
+    pub fn dropped(&mut self, at: Timestamp, points: u64) {
+        self.rows
+            .begin(&key(schema::EVENT, &[("park", &self.park.id)]));
+        self.rows
+            .int("dropped_points", i64::try_from(points).unwrap_or(i64::MAX));
+        self.rows.end(at.as_millisecond());
+    }
+
+    /// Bytes written and not taken.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.rows.text.len()
+    }
+
+    /// Takes the rows written since the last time.
+    pub fn take(&mut self) -> Rows {
+        let rows = std::mem::take(&mut self.rows);
+        Rows {
+            points: u32::try_from(rows.points).unwrap_or(u32::MAX),
+            text: rows.text,
+        }
+    }
+
+    /// A reading back from its row; none for rows of another kind, of another park's
+    /// meter, or of a register that counts differently from today's configuration.
+    #[must_use]
+    pub fn read_back(&self, line: &ParsedLine) -> Option<Reading> {
+        if !schema::METER_MEASUREMENTS
+            .iter()
+            .any(|(name, _)| *name == line.measurement)
+        {
+            return None;
+        }
+        let tag = |name: &str| line.tags.iter().find(|(key, _)| key == name);
+        let index: MeterIndex = self.park.meter(&tag("meter")?.1)?;
+        let rows = self.meters.get(index)?;
+        let field = |name: &str| {
+            line.fields
+                .iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value)
+        };
+        let mut values = Vec::new();
+        for (point, fields) in rows.points.iter().enumerate() {
+            let said = match (field(fields.value), &fields.worth) {
+                (Some(FieldValue::Float(value)), None) => Value::Analog(*value),
+                (Some(FieldValue::Integer(count)), Some((name, worth))) => match field(name) {
+                    Some(FieldValue::Float(then)) if then == worth => Value::Count(*count),
+                    _ => continue,
+                },
+                _ => continue,
+            };
+            values.push((point, Ok(said)));
+        }
+        if values.is_empty() {
+            let reason = match field(schema::REASON) {
+                Some(FieldValue::Integer(code)) => Reason::from_code(*code)?,
+                _ => return None,
+            };
+            values = (0..rows.points.len())
+                .map(|point| (point, Err(reason)))
+                .collect();
+        }
+        let at = Timestamp::from_millisecond(line.time_ms).ok()?;
+        Some(Reading {
+            meter: index,
+            at,
+            values,
+        })
+    }
+}
+
+/// Field names of the flows, in the order of [`FLOWS`].
+static BALANCE_FIELDS: std::sync::LazyLock<Vec<String>> = std::sync::LazyLock::new(|| {
+    FLOWS
+        .iter()
+        .map(|row| schema::balance_field(row.live))
+        .collect()
+});
+
+/// The key of a series. Names are checked when the configuration is read; one that
+/// still can not be written is recorded under `unnamed` and not lost.
+fn key(measurement: &str, tags: &[(&str, &str)]) -> String {
+    series_key(measurement, tags).unwrap_or_else(|_| format!("{measurement},park=unnamed"))
+}

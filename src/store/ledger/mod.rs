@@ -1,0 +1,297 @@
+//! The ledger: what the readings amount to, and how far everybody has come.
+//!
+//! SQLite in WAL mode with `synchronous=FULL`: a transaction that is committed
+//! survives a power cut. The ledger is derived from the journal and knows the
+//! last sequence that it covers; what the journal has beyond is caught up at the
+//! start. A ledger that is damaged is therefore set aside and begun anew.
+//!
+//! **A revision is never overwritten.** The first closing of a span is revision
+//! 1; what is learned later and changes a flow is the next revision beside it.
+
+pub mod reader;
+mod rows;
+mod schema;
+mod write;
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use tracing::warn;
+
+pub use reader::LedgerReader;
+
+use super::error::StoreError;
+use super::pending::Pending;
+use super::place::sync_dir;
+use crate::domain::flow::Energies;
+use crate::domain::interval::{Entry, ExportShape, Interval, Span};
+
+/// The flows of a span from its entries: `domain::balance::settle` with the park.
+pub type Settle = Box<dyn Fn(&[Entry], ExportShape, Span) -> Energies + Send>;
+
+/// How long a statement waits for another process that holds the file: longer
+/// than a report's longest query.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// The write-ahead log is cut back to this when it is empty.
+const WAL_BYTES: i64 = 4 << 20;
+/// Up to this size the whole ledger is checked at the start: a tenth of a second.
+const CHECK_BYTES: u64 = 32 << 20;
+/// Where SQLite's file header has `user_version`, four bytes big-endian.
+const USER_VERSION_AT: u64 = 60;
+
+const COVERED: &str = "covered_seq";
+const DROPPED_POINTS: &str = "dropped_points";
+const DROPPED_SEQ: &str = "dropped_seq";
+
+/// The ledger, owned by the one thread that writes.
+pub struct Ledger {
+    path: PathBuf,
+    connection: Connection,
+}
+
+/// What a ledger knows when it is opened.
+#[derive(Debug, Default)]
+pub struct Standing {
+    /// The last journal sequence that it covers.
+    pub covered_seq: u64,
+    /// Where the engine stood then, by meter.
+    pub state: Vec<(String, String)>,
+    /// How far each sink has come.
+    pub cursors: Vec<(String, u64)>,
+    /// Revisions that are not in the journal yet.
+    pub unjournaled: Vec<Interval>,
+    /// Points that were dropped before every sink had them, ever.
+    pub dropped_points: u64,
+    /// Sequence up to which they are counted.
+    pub dropped_seq: u64,
+}
+
+impl Ledger {
+    /// Opens or creates the ledger. One that is damaged is set aside; the path it
+    /// went to is the second result.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NewerVersion`] with the file untouched, and whatever keeps a
+    /// new one from being created.
+    pub fn open(path: &Path) -> Result<(Self, Standing, Option<PathBuf>), StoreError> {
+        refuse_newer(path)?;
+        match Self::try_open(path) {
+            Err(error) if error.is_damaged_ledger() => {
+                let aside = set_aside(path)?;
+                warn!(%error, aside = %aside.display(), "The ledger is damaged and set aside; it is begun anew from the journal.");
+                let (ledger, standing) = Self::try_open(path)?;
+                Ok((ledger, standing, Some(aside)))
+            }
+            opened => opened.map(|(ledger, standing)| (ledger, standing, None)),
+        }
+    }
+
+    fn try_open(path: &Path) -> Result<(Self, Standing), StoreError> {
+        let mut connection = Connection::open(path).map_err(StoreError::ledger(path))?;
+        let prepare = |connection: &Connection| {
+            connection.busy_timeout(BUSY_TIMEOUT)?;
+            connection.pragma_update(None, "journal_mode", "wal")?;
+            connection.pragma_update(None, "synchronous", "full")?;
+            connection.pragma_update(None, "journal_size_limit", WAL_BYTES)?;
+            connection.set_prepared_statement_cache_capacity(64);
+            Ok(())
+        };
+        prepare(&connection).map_err(StoreError::ledger(path))?;
+        schema::migrate(&mut connection, path)?;
+        let ledger = Self {
+            path: path.to_owned(),
+            connection,
+        };
+        ledger.check_content()?;
+        let standing = ledger.standing()?;
+        Ok((ledger, standing))
+    }
+
+    /// Looks for damage: in a small ledger everywhere, in a large one only after
+    /// a statement has met some.
+    fn check_content(&self) -> Result<(), StoreError> {
+        let suspect = suspect_file(&self.path);
+        let size = fs::metadata(&self.path).map_or(0, |metadata| metadata.len());
+        if size > CHECK_BYTES && !suspect.exists() {
+            return Ok(());
+        }
+        let verdict: String = self.ask("PRAGMA quick_check(1)")?.unwrap_or_default();
+        if verdict != "ok" {
+            let corrupt = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+            let source = rusqlite::Error::SqliteFailure(corrupt, Some(verdict));
+            return Err(StoreError::ledger(&self.path)(source));
+        }
+        let _ = fs::remove_file(suspect);
+        Ok(())
+    }
+
+    fn standing(&self) -> Result<Standing, StoreError> {
+        let number = |key: &str| -> Result<u64, StoreError> {
+            Ok(self
+                .meta(key)?
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(0))
+        };
+        let read = || {
+            let mut state = self
+                .connection
+                .prepare_cached("SELECT meter, json FROM meter_state")?;
+            let state = state
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            let mut keys = self.connection.prepare_cached(
+                "SELECT start_ms, end_ms, revision FROM revision
+                 WHERE journaled = 0 ORDER BY start_ms, end_ms, revision",
+            )?;
+            let keys = keys
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            Ok((state, keys))
+        };
+        let (state, keys) = read().map_err(StoreError::ledger(&self.path))?;
+        Ok(Standing {
+            covered_seq: number(COVERED)?,
+            state,
+            cursors: reader::cursors(&self.connection, &self.path)?,
+            unjournaled: rows::intervals(&self.connection, &self.path, &keys)?,
+            dropped_points: number(DROPPED_POINTS)?,
+            dropped_seq: number(DROPPED_SEQ)?,
+        })
+    }
+
+    /// Writes everything that is pending in one transaction, and returns the new
+    /// revisions of intervals.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Ledger`]: then nothing of it is written, and all of it is to
+    /// be tried again.
+    pub fn write(
+        &mut self,
+        pending: &Pending,
+        settle: &Settle,
+    ) -> Result<Vec<Interval>, StoreError> {
+        let mut write = || {
+            let transaction = self.connection.transaction()?;
+            let fresh = write::pending(&transaction, pending, settle)?;
+            transaction.commit()?;
+            Ok(fresh)
+        };
+        write().map_err(|source| {
+            let error = StoreError::ledger(&self.path)(source);
+            if error.is_damaged_ledger() {
+                // The next start looks closer, whatever the size.
+                let _ = File::create(suspect_file(&self.path));
+            }
+            error
+        })
+    }
+
+    /// Whether a span is closed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Ledger`].
+    pub fn is_closed(&self, span: &Span) -> Result<bool, StoreError> {
+        write::is_closed(&self.connection, span).map_err(StoreError::ledger(&self.path))
+    }
+
+    /// A remembered word.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Ledger`].
+    pub fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {
+        reader::meta(&self.connection, &self.path, key)
+    }
+
+    /// Remembers a word.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Ledger`].
+    pub fn set_meta(&self, key: &str, value: &str) -> Result<(), StoreError> {
+        write::set_meta(&self.connection, key, value).map_err(StoreError::ledger(&self.path))
+    }
+
+    fn ask<T: rusqlite::types::FromSql>(&self, sql: &str) -> Result<Option<T>, StoreError> {
+        self.connection
+            .query_row(sql, params![], |row| row.get(0))
+            .optional()
+            .map_err(StoreError::ledger(&self.path))
+    }
+}
+
+/// Refuses a newer ledger by the bytes of its header: opening it with SQLite
+/// could already change the files beside it.
+fn refuse_newer(path: &Path) -> Result<(), StoreError> {
+    let mut number = [0; 4];
+    let read = File::open(path).and_then(|mut file| {
+        file.seek(SeekFrom::Start(USER_VERSION_AT))?;
+        file.read_exact(&mut number)
+    });
+    match read {
+        Ok(()) => (),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof
+            ) =>
+        {
+            return Ok(());
+        }
+        Err(source) => {
+            return Err(StoreError::Unwritable {
+                path: path.to_owned(),
+                source,
+            });
+        }
+    }
+    let mut magic = [0; 16];
+    let is_sqlite = File::open(path)
+        .and_then(|mut file| file.read_exact(&mut magic))
+        .is_ok_and(|()| magic == *b"SQLite format 3\0");
+    if !is_sqlite {
+        return Ok(());
+    }
+    schema::newer(i64::from(i32::from_be_bytes(number)), path).map_or(Ok(()), Err)
+}
+
+/// Renames a damaged ledger, with the files beside it, to the first free name.
+fn set_aside(path: &Path) -> Result<PathBuf, StoreError> {
+    let mut number = 1_u64;
+    let aside = loop {
+        let aside = with_suffix(path, &format!(".damaged-{number}"));
+        if !aside.exists() {
+            break aside;
+        }
+        number += 1;
+    };
+    for beside in ["-wal", "-shm"] {
+        let from = with_suffix(path, beside);
+        if from.exists() {
+            fs::rename(&from, with_suffix(&aside, beside)).map_err(StoreError::io(&from))?;
+        }
+    }
+    fs::rename(path, &aside).map_err(StoreError::io(path))?;
+    let _ = fs::remove_file(suspect_file(path));
+    path.parent()
+        .map_or(Ok(()), sync_dir)
+        .map_err(StoreError::io(path))?;
+    Ok(aside)
+}
+
+/// A mark that a statement has met damage.
+fn suspect_file(path: &Path) -> PathBuf {
+    with_suffix(path, ".suspect")
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}

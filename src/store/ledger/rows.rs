@@ -1,0 +1,233 @@
+//! Rows of the ledger as words of the domain, and back.
+
+use std::array;
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::{Connection, Row, params};
+
+use crate::domain::flow::{Energies, FLOW_COUNT, FLOWS, Flow, Flows, Known, Stated};
+use crate::domain::interval::{Channel, Entry, Interval, Span};
+use crate::domain::meter::Carrier;
+use crate::domain::quality::{Gap, Gaps, Quality, REASONS, Reason};
+use crate::domain::units::MilliwattHours;
+use crate::store::error::StoreError;
+use crate::store::journal::block::timestamp;
+
+/// The name of a carrier in the ledger.
+pub(super) fn carrier_name(carrier: Carrier) -> &'static str {
+    match carrier {
+        Carrier::Electricity => "electricity",
+        Carrier::Heat => "heat",
+    }
+}
+
+fn carrier_named(name: &str) -> Carrier {
+    if name == carrier_name(Carrier::Heat) {
+        Carrier::Heat
+    } else {
+        Carrier::Electricity
+    }
+}
+
+fn reason_named(name: &str) -> Reason {
+    REASONS
+        .iter()
+        .find(|row| row.1 == name)
+        .map_or(Reason::Config, |row| row.0)
+}
+
+/// A span from its two columns.
+pub(super) fn span(start_ms: i64, end_ms: i64) -> Span {
+    Span {
+        start: timestamp(start_ms),
+        end: timestamp(end_ms),
+    }
+}
+
+/// The two columns of a span.
+pub(super) fn ends(span: &Span) -> (i64, i64) {
+    (span.start.as_millisecond(), span.end.as_millisecond())
+}
+
+/// Every entry of a span, in the order of meters and channels.
+pub(super) fn entries(connection: &Connection, of: &Span) -> rusqlite::Result<Vec<Entry>> {
+    let (start, end) = ends(of);
+    let mut statement = connection.prepare_cached(
+        "SELECT meter, carrier, positive, mwh, reason, quality, coverage_pct, opening, closing
+         FROM entry WHERE start_ms = ?1 AND end_ms = ?2",
+    )?;
+    let rows = statement.query_map(params![start, end], |row| entry(row, *of))?;
+    rows.collect()
+}
+
+fn entry(row: &Row<'_>, span: Span) -> rusqlite::Result<Entry> {
+    let mwh: Option<i64> = row.get(3)?;
+    let reason: Option<String> = row.get(4)?;
+    Ok(Entry {
+        meter: Arc::from(row.get_ref(0)?.as_str()?),
+        channel: Channel {
+            carrier: carrier_named(row.get_ref(1)?.as_str()?),
+            positive: row.get(2)?,
+        },
+        span,
+        energy: mwh
+            .map(MilliwattHours)
+            .ok_or_else(|| reason_named(reason.as_deref().unwrap_or_default())),
+        quality: quality(row.get(5)?),
+        coverage_pct: row.get(6)?,
+        opening: row.get::<_, Option<i64>>(7)?.map(MilliwattHours),
+        closing: row.get::<_, Option<i64>>(8)?.map(MilliwattHours),
+    })
+}
+
+fn quality(code: i64) -> Quality {
+    Quality::from_code(code).unwrap_or(Quality::Missing)
+}
+
+/// What is stored of the energy of one flow.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct FlowCells {
+    /// Milliwatt-hours, none while unknown.
+    pub mwh: Option<i64>,
+    /// Integer of the quality.
+    pub quality: i64,
+    /// Percent.
+    pub coverage_pct: f64,
+    /// JSON of the gaps, none while known.
+    pub missing: Option<String>,
+}
+
+impl FlowCells {
+    /// The cells of a statement.
+    pub(super) fn of(stated: &Stated<MilliwattHours>) -> Self {
+        match stated {
+            Ok(known) => Self {
+                mwh: Some(known.value.0),
+                quality: known.quality.code(),
+                coverage_pct: if known.coverage_pct.is_finite() {
+                    known.coverage_pct
+                } else {
+                    0.0
+                },
+                missing: None,
+            },
+            Err(gaps) => Self {
+                mwh: None,
+                quality: Quality::Missing.code(),
+                coverage_pct: 0.0,
+                missing: serde_json::to_string(gaps.list()).ok(),
+            },
+        }
+    }
+
+    fn stated(&self) -> Stated<MilliwattHours> {
+        match self.mwh {
+            Some(mwh) => Ok(Known {
+                value: MilliwattHours(mwh),
+                quality: quality(self.quality),
+                oldest: None,
+                coverage_pct: self.coverage_pct,
+            }),
+            None => Err(gaps(self.missing.as_deref())),
+        }
+    }
+}
+
+/// The gaps of a JSON list; a list that says nothing names the configuration.
+fn gaps(json: Option<&str>) -> Gaps {
+    let list: Vec<Gap> = json
+        .and_then(|json| serde_json::from_str(json).ok())
+        .unwrap_or_default();
+    list.iter()
+        .map(|gap| Gaps::one(&gap.meter, gap.reason))
+        .reduce(|mut all, one| {
+            all.join(&one);
+            all
+        })
+        .unwrap_or_else(Gaps::config)
+}
+
+/// The cells of every flow of a revision, in the order of [`FLOWS`]; a flow that
+/// a newer table of flows has and the row does not is none.
+pub(super) type Cells = [Option<FlowCells>; FLOW_COUNT];
+
+/// The cells of flows.
+pub(super) fn cells(flows: &Energies) -> Cells {
+    let mut cells: Cells = [const { None }; FLOW_COUNT];
+    for (cell, (_, stated)) in cells.iter_mut().zip(flows.iter()) {
+        *cell = Some(FlowCells::of(stated));
+    }
+    cells
+}
+
+/// The stored cells of a revision.
+pub(super) fn revision_cells(
+    connection: &Connection,
+    of: &Span,
+    revision: i64,
+) -> rusqlite::Result<Cells> {
+    let (start, end) = ends(of);
+    let mut statement = connection.prepare_cached(
+        "SELECT flow, mwh, quality, coverage_pct, missing
+         FROM interval WHERE start_ms = ?1 AND end_ms = ?2 AND revision = ?3",
+    )?;
+    let mut rows = statement.query(params![start, end, revision])?;
+    let mut cells: Cells = [const { None }; FLOW_COUNT];
+    while let Some(row) = rows.next()? {
+        put_cell(&mut cells, row, 0)?;
+    }
+    Ok(cells)
+}
+
+/// Puts the columns `flow, mwh, quality, coverage_pct, missing` of a row, which
+/// begin at `column`, in their place; a flow that the table does not have is passed over.
+pub(super) fn put_cell(cells: &mut Cells, row: &Row<'_>, column: usize) -> rusqlite::Result<()> {
+    let place = Flow::named(row.get_ref(column)?.as_str()?).map(Flow::place);
+    if let Some(cell) = place.and_then(|place| cells.get_mut(place)) {
+        *cell = Some(FlowCells {
+            mwh: row.get(column + 1)?,
+            quality: row.get(column + 2)?,
+            coverage_pct: row.get(column + 3)?,
+            missing: row.get(column + 4)?,
+        });
+    }
+    Ok(())
+}
+
+/// A revision as an interval.
+pub(super) fn interval(of: Span, revision: i64, mut cells: Cells) -> Interval {
+    let flows = Flows::new(array::from_fn(|place| {
+        cells
+            .get_mut(place)
+            .and_then(Option::take)
+            .map_or_else(|| Err(Gaps::config()), |cells| cells.stated())
+    }));
+    Interval {
+        span: of,
+        closed: true,
+        revision,
+        flows,
+    }
+}
+
+/// The intervals of `(start, end, revision)` rows.
+pub(super) fn intervals(
+    connection: &Connection,
+    path: &Path,
+    keys: &[(i64, i64, i64)],
+) -> Result<Vec<Interval>, StoreError> {
+    keys.iter()
+        .map(|&(start, end, revision)| {
+            let span = span(start, end);
+            let cells =
+                revision_cells(connection, &span, revision).map_err(StoreError::ledger(path))?;
+            Ok(interval(span, revision, cells))
+        })
+        .collect()
+}
+
+/// The names under which flows are stored, in the order of [`FLOWS`].
+pub(super) fn flow_names() -> impl Iterator<Item = &'static str> {
+    FLOWS.iter().map(|row| row.name)
+}

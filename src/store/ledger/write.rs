@@ -1,0 +1,212 @@
+//! The one transaction that brings the ledger up to the journal.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{COVERED, DROPPED_POINTS, DROPPED_SEQ, Settle, rows};
+use crate::domain::interval::{Entry, ExportShape, Interval, Span};
+use crate::store::pending::Pending;
+
+/// Writes what is pending; returns the revisions that follow from it.
+pub(super) fn pending(
+    connection: &Connection,
+    pending: &Pending,
+    settle: &Settle,
+) -> rusqlite::Result<Vec<Interval>> {
+    let mut touched: BTreeSet<Span> = BTreeSet::new();
+    for entry in pending.entries.values() {
+        touched.insert(entry.span);
+        put_entry(connection, entry)?;
+    }
+    for (span, shape) in &pending.closed {
+        touched.insert(*span);
+        close(connection, span, shape)?;
+    }
+    let mut fresh = Vec::new();
+    for span in &touched {
+        if is_closed(connection, span)? {
+            fresh.extend(revise(connection, span, settle)?);
+        }
+    }
+    for (meter, json) in &pending.state {
+        connection
+            .prepare_cached(
+                "INSERT INTO meter_state (meter, json) VALUES (?1, ?2)
+                 ON CONFLICT (meter) DO UPDATE SET json = excluded.json",
+            )?
+            .execute(params![meter, json])?;
+    }
+    for (sink, seq) in &pending.cursors {
+        connection
+            .prepare_cached(
+                "INSERT INTO cursor (sink, seq) VALUES (?1, ?2)
+                 ON CONFLICT (sink) DO UPDATE SET seq = max(seq, excluded.seq)",
+            )?
+            .execute(params![sink, i64::try_from(*seq).unwrap_or(i64::MAX)])?;
+    }
+    for (start, revision) in &pending.journaled {
+        connection
+            .prepare_cached(
+                "UPDATE revision SET journaled = 1 WHERE start_ms = ?1 AND revision = ?2",
+            )?
+            .execute(params![start.as_millisecond(), revision])?;
+    }
+    if let Some(seq) = pending.covered_seq {
+        set_meta(connection, COVERED, &seq.to_string())?;
+    }
+    if let Some((points, seq)) = pending.dropped {
+        set_meta(connection, DROPPED_POINTS, &points.to_string())?;
+        set_meta(connection, DROPPED_SEQ, &seq.to_string())?;
+    }
+    Ok(fresh)
+}
+
+fn put_entry(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
+    let (start, end) = rows::ends(&entry.span);
+    let mwh = entry.energy.ok().map(|energy| energy.0);
+    let reason = entry.energy.err().map(|reason| reason.name());
+    connection
+        .prepare_cached(
+            "INSERT INTO entry (start_ms, end_ms, meter, carrier, positive,
+                 mwh, reason, quality, coverage_pct, opening, closing)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+             ON CONFLICT (start_ms, end_ms, meter, carrier, positive) DO UPDATE SET
+                 mwh = excluded.mwh, reason = excluded.reason, quality = excluded.quality,
+                 coverage_pct = excluded.coverage_pct, opening = excluded.opening,
+                 closing = excluded.closing",
+        )?
+        .execute(params![
+            start,
+            end,
+            &*entry.meter,
+            rows::carrier_name(entry.channel.carrier),
+            entry.channel.positive,
+            mwh,
+            reason,
+            entry.quality.code(),
+            finite(entry.coverage_pct),
+            entry.opening.map(|reading| reading.0),
+            entry.closing.map(|reading| reading.0),
+        ])?;
+    Ok(())
+}
+
+/// SQLite takes a NaN for NULL and refuses the row; nothing that is not finite
+/// covers or feeds anything.
+fn finite(number: f64) -> f64 {
+    if number.is_finite() { number } else { 0.0 }
+}
+
+fn close(connection: &Connection, span: &Span, shape: &ExportShape) -> rusqlite::Result<()> {
+    let (start, end) = rows::ends(span);
+    connection
+        .prepare_cached(
+            "INSERT INTO shape (start_ms, end_ms, generation_wh, battery_wh)
+             VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (start_ms, end_ms) DO UPDATE SET
+                 generation_wh = excluded.generation_wh, battery_wh = excluded.battery_wh",
+        )?
+        .execute(params![
+            start,
+            end,
+            finite(shape.generation_wh),
+            finite(shape.battery_wh)
+        ])?;
+    connection
+        .prepare_cached(
+            "INSERT INTO closed (start_ms, end_ms) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![start, end])?;
+    Ok(())
+}
+
+/// Whether a span is closed.
+pub(super) fn is_closed(connection: &Connection, span: &Span) -> rusqlite::Result<bool> {
+    let (start, end) = rows::ends(span);
+    connection
+        .prepare_cached("SELECT 1 FROM closed WHERE start_ms = ?1 AND end_ms = ?2")?
+        .exists(params![start, end])
+}
+
+/// Settles a closed span anew; a revision comes of it if any flow says something else.
+fn revise(
+    connection: &Connection,
+    span: &Span,
+    settle: &Settle,
+) -> rusqlite::Result<Option<Interval>> {
+    let (start, end) = rows::ends(span);
+    let flows = settle(
+        &rows::entries(connection, span)?,
+        shape(connection, span)?,
+        *span,
+    );
+    let cells = rows::cells(&flows);
+    let head: Option<i64> = connection
+        .prepare_cached(
+            "SELECT revision FROM revision WHERE start_ms = ?1 AND end_ms = ?2
+             ORDER BY revision DESC LIMIT 1",
+        )?
+        .query_row(params![start, end], |row| row.get(0))
+        .optional()?;
+    if let Some(head) = head
+        && rows::revision_cells(connection, span, head)? == cells
+    {
+        return Ok(None);
+    }
+    let revision = head.unwrap_or(0).saturating_add(1);
+    connection
+        .prepare_cached(
+            "INSERT INTO revision (start_ms, end_ms, revision, journaled) VALUES (?1, ?2, ?3, 0)",
+        )?
+        .execute(params![start, end, revision])?;
+    for (name, cell) in rows::flow_names().zip(&cells) {
+        let Some(cell) = cell else { continue };
+        connection
+            .prepare_cached(
+                "INSERT INTO interval (start_ms, end_ms, revision, flow,
+                     mwh, quality, coverage_pct, missing)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute(params![
+                start,
+                end,
+                revision,
+                name,
+                cell.mwh,
+                cell.quality,
+                cell.coverage_pct,
+                cell.missing,
+            ])?;
+    }
+    // As it will be read back, so that whoever writes it out after a restart
+    // writes the same bytes.
+    Ok(Some(rows::interval(*span, revision, cells)))
+}
+
+fn shape(connection: &Connection, span: &Span) -> rusqlite::Result<ExportShape> {
+    let (start, end) = rows::ends(span);
+    let shape = connection
+        .prepare_cached(
+            "SELECT generation_wh, battery_wh FROM shape WHERE start_ms = ?1 AND end_ms = ?2",
+        )?
+        .query_row(params![start, end], |row| {
+            Ok(ExportShape {
+                generation_wh: row.get(0)?,
+                battery_wh: row.get(1)?,
+            })
+        })
+        .optional()?;
+    Ok(shape.unwrap_or_default())
+}
+
+/// Remembers a word.
+pub(super) fn set_meta(connection: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO meta (key, value) VALUES (?1, ?2)
+             ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        )?
+        .execute(params![key, value])?;
+    Ok(())
+}

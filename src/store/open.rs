@@ -1,0 +1,173 @@
+//! Opening a store, and catching up with its journal.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tracing::warn;
+
+use super::journal::{self, Block, Damage, Journal, Reader};
+use super::ledger::{Ledger, Settle};
+use super::pending::Pending;
+use super::place::{self, Place};
+use super::stats::StoreStats;
+use super::{Batch, SEGMENTS_IN_BOUND, Settings, Store, StoreError};
+use crate::domain::interval::{Entry, ExportShape, Interval, Span};
+
+/// What a store knows when it is opened.
+pub struct Recovered {
+    /// Where the engine stood, by meter, after block `covered_seq`.
+    pub state: Vec<(String, String)>,
+    /// The last journal sequence that the ledger covers.
+    pub covered_seq: u64,
+    /// The last sequence there is.
+    pub last_seq: u64,
+    /// The newest tick in the journal.
+    pub last_at: Option<Timestamp>,
+    /// The blocks that the ledger does not cover, in order.
+    pub tail: Tail,
+    /// Revisions of intervals that are not among the journal's lines for sure:
+    /// to be written out again, to the same bytes.
+    pub unjournaled: Vec<Interval>,
+    /// How far each sink has come.
+    pub cursors: Vec<(String, u64)>,
+    /// What was found broken in the journal.
+    pub damage: Damage,
+    /// Where a damaged ledger was put.
+    pub ledger_set_aside: Option<PathBuf>,
+    /// Points dropped before every sink had them, in the life of the store.
+    pub dropped_points: u64,
+}
+
+/// The blocks that the ledger does not cover, read one at a time. Ends after the
+/// first error.
+pub struct Tail {
+    reader: Reader,
+    after: u64,
+    upto: u64,
+}
+
+impl Iterator for Tail {
+    type Item = Result<Block, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.after >= self.upto {
+            return None;
+        }
+        match self.reader.next_after(self.after, Some(self.upto)) {
+            Ok(Some(block)) => {
+                self.after = block.seq;
+                Some(Ok(block))
+            }
+            Ok(None) => {
+                self.after = self.upto;
+                None
+            }
+            Err(error) => {
+                self.after = self.upto;
+                Some(Err(error))
+            }
+        }
+    }
+}
+
+impl Store {
+    /// Opens or creates a store, whatever state its files are in.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Locked`], [`StoreError::NewerVersion`],
+    /// [`StoreError::Unwritable`], and what the disk itself refuses. Nothing is
+    /// damaged by any of them.
+    pub fn open(settings: Settings, settle: Settle) -> Result<(Self, Recovered), StoreError> {
+        let place = Place::take(&settings.dir)?;
+        let ledger_file = place::ledger_file(place.dir());
+        let (ledger, standing, ledger_set_aside) = Ledger::open(&ledger_file)?;
+        let dir = place::journal_dir(place.dir());
+        let limit = journal::SEGMENT_BYTES.min(settings.max_bytes / SEGMENTS_IN_BOUND);
+        let cursors: BTreeMap<String, u64> = standing.cursors.iter().cloned().collect();
+        let floor = cursors
+            .values()
+            .copied()
+            .fold(standing.covered_seq, u64::max);
+        let journal = Journal::open(&dir, limit, floor)?;
+        let damage = journal.damage();
+        if damage != Damage::default() {
+            warn!(
+                torn = damage.torn,
+                damaged = damage.damaged,
+                "The end of the journal was damaged; what is whole is kept."
+            );
+        }
+        let stats = Arc::new(StoreStats::new(journal.last_seq()));
+        stats.set_journal(journal.bytes());
+        stats.set_oldest(journal.oldest()?);
+        stats.set_until(journal.newest());
+        stats.set_dropped(standing.dropped_points);
+        stats.set_damaged(damage.torn.saturating_add(damage.damaged));
+        let recovered = Recovered {
+            state: standing.state,
+            covered_seq: standing.covered_seq,
+            last_seq: journal.last_seq(),
+            last_at: journal.newest(),
+            tail: Tail {
+                reader: Reader::new(place.dir())?,
+                after: standing.covered_seq,
+                upto: journal.last_seq(),
+            },
+            unjournaled: standing.unjournaled,
+            cursors: standing.cursors,
+            damage,
+            ledger_set_aside,
+            dropped_points: standing.dropped_points,
+        };
+        let mut store = Self {
+            settings,
+            place,
+            journal,
+            ledger,
+            settle,
+            pending: Pending::default(),
+            cursors,
+            fresh: Vec::new(),
+            dropped: None,
+            dropped_total: standing.dropped_points,
+            dropped_seq: standing.dropped_seq,
+            last_ledger: None,
+            last_retain: None,
+            stats,
+        };
+        // The bounds may be tighter than they were.
+        if let Err(error) = store.retain(0) {
+            warn!(%error, "Old segments of the journal could not be deleted.");
+        }
+        Ok((store, recovered))
+    }
+
+    /// Writes into the ledger what a replay of the tail, or of a part of it up to
+    /// `covered_seq`, has come to. Returns the revisions that follow, which are
+    /// not in the journal yet.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Ledger`]: then nothing is written, and a start is refused
+    /// rather than going on with a hole in the books.
+    pub fn rebuild(
+        &mut self,
+        entries: Vec<Entry>,
+        closed: Vec<(Span, ExportShape)>,
+        state: Vec<(String, String)>,
+        covered_seq: u64,
+    ) -> Result<Vec<Interval>, StoreError> {
+        let batch = Batch {
+            entries,
+            closed,
+            state,
+            ..Batch::empty(Timestamp::UNIX_EPOCH)
+        };
+        self.pending.take(&batch, covered_seq);
+        self.write_pending()?;
+        Ok(std::mem::take(&mut self.fresh))
+    }
+}

@@ -1,0 +1,12 @@
+//! Peers and hands for the tests.
+
+pub mod fake_broker;
+pub mod hostile;
+pub mod http;
+pub mod influx;
+pub mod mosquitto;
+pub mod peer;
+pub mod pymodbus;
+pub mod shipping;
+pub mod show_park;
+pub mod store;
