@@ -308,3 +308,63 @@ impl Faults {
         self.live.set_scale(meter, factor, clock::wall())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulate::history::{HistoryValue, STEP_S};
+    use crate::simulate::physics::terminal::{Direction, Terminal};
+
+    fn settings(start: &str, hour: Option<f64>) -> Settings {
+        Settings {
+            hour,
+            ..Settings::fanshi(start.parse().unwrap())
+        }
+    }
+
+    #[test]
+    fn the_hour_says_by_how_much_the_sun_is_ahead() {
+        #[rustfmt::skip]
+        let cases = [
+            // start (UTC)              local  hour         ahead
+            ("2026-06-03T03:00:00Z", /* 11 h */ None,           0),
+            ("2026-06-03T03:00:00Z", /* 11 h */ Some(11.0),     0),
+            ("2026-06-03T01:30:00Z", /*  9.5 */ Some(11.0), 5_400),
+            ("2026-06-03T15:00:00Z", /* 23 h */ Some(11.0), -43_200),
+            ("2026-06-03T16:00:00Z", /*  0 h */ Some(6.5),  23_400),
+        ];
+        for (start, hour, ahead) in cases {
+            assert_eq!(
+                settings(start, hour).shift().as_secs(),
+                ahead,
+                "{start} {hour:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_past_ends_where_the_present_begins() {
+        let settings = settings("2026-06-03T03:00:00Z", None);
+        let end = settings.start.as_second();
+        let (opening, present) = live_through(&settings, end - 7_200, end).unwrap();
+        let steps: Vec<_> = History::new(opening, end).collect();
+        assert_eq!(steps.len(), 121);
+        assert_eq!(steps[0].at.as_second(), end - 7_200);
+        assert!(
+            steps
+                .windows(2)
+                .all(|pair| { pair[1].at.as_second() - pair[0].at.as_second() == STEP_S })
+        );
+        let last = steps.last().unwrap();
+        let value = |meter, quantity| {
+            let mut samples = last.samples.iter();
+            let found = samples.find(|s| s.meter == meter && s.quantity == quantity);
+            found.unwrap().value
+        };
+        let counted = present.counted(Terminal::Offices, Direction::Positive, end * 1_000);
+        let wh = counted.div_euclid(physics::terminal::MJ_PER_WH);
+        assert_eq!(value("offices", "energy"), HistoryValue::Count(wh));
+        let power = physics::terminal::watts(present.powers().of(Terminal::Offices));
+        assert_eq!(value("offices", "power"), HistoryValue::Analog(power));
+    }
+}
