@@ -7,9 +7,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::http::{Events, PATIENCE, ask, connect_from, exchange, get};
-use super::show_park::Story;
 use super::{Server, loopback};
+use crate::support::http::{Events, PATIENCE, ask, connect_from, exchange, get};
+use crate::support::show_park::Story;
 
 #[tokio::test]
 async fn a_stream_that_is_old_ends_so_that_the_page_opens_another() {

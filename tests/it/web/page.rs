@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::Server;
-use super::http::{exchange, get};
-use super::show_park::Story;
+use crate::support::http::{exchange, get};
+use crate::support::show_park::Story;
 
 #[tokio::test]
 async fn every_file_of_the_page_is_there_with_its_type_and_its_tag() {
