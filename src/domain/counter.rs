@@ -298,6 +298,7 @@ impl Counter {
 }
 
 #[cfg(test)]
+#[allow(clippy::as_conversions)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -8,8 +8,10 @@
 )]
 
 mod influx;
+mod kills;
 mod modbus;
 mod mqtt;
+mod pipeline;
 mod schema;
 mod simulate;
 mod store;
