@@ -12,6 +12,7 @@ mod kills;
 mod modbus;
 mod mqtt;
 mod pipeline;
+mod recorded_day;
 mod schema;
 mod simulate;
 mod store;
