@@ -11,6 +11,7 @@ mod influx;
 mod modbus;
 mod mqtt;
 mod schema;
+mod service;
 mod simulate;
 mod store;
 mod support;
