@@ -83,6 +83,16 @@ pub enum AppError {
         /// Whose the configuration is.
         ours: String,
     },
+    /// The store's intervals are cut differently.
+    #[error("{dir} holds intervals of {theirs}, the configuration wants {ours}; both in one ledger would falsify every report: choose another [store] dir, or set the park back", dir = dir.display())]
+    OtherIntervals {
+        /// The store.
+        dir: std::path::PathBuf,
+        /// How its intervals are cut.
+        theirs: String,
+        /// How they are to be cut.
+        ours: String,
+    },
     /// The system gives no thread.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
@@ -230,9 +240,22 @@ fn open_store(
         let (dir, ours) = (setup.store.dir.clone(), park.id.to_string());
         return Err(AppError::OtherPark { dir, theirs, ours });
     }
+    let zone = park.time_zone.iana_name().unwrap_or("UTC");
+    let minutes = park.settlement_minutes.to_string();
+    if let (Some(their_minutes), Some(their_zone)) =
+        (store.meta(meta::SETTLEMENT)?, store.meta(meta::TIME_ZONE)?)
+        && (their_minutes.as_str(), their_zone.as_str()) != (minutes.as_str(), zone)
+        && store.has_books()?
+    {
+        return Err(AppError::OtherIntervals {
+            dir: setup.store.dir.clone(),
+            theirs: format!("{their_minutes} min in {their_zone}"),
+            ours: format!("{minutes} min in {zone}"),
+        });
+    }
     store.set_meta(meta::PARK, &park.id)?;
-    store.set_meta(meta::TIME_ZONE, park.time_zone.iana_name().unwrap_or("UTC"))?;
-    store.set_meta(meta::SETTLEMENT, &park.settlement_minutes.to_string())?;
+    store.set_meta(meta::TIME_ZONE, zone)?;
+    store.set_meta(meta::SETTLEMENT, &minutes)?;
     Ok((store, found))
 }
 

@@ -25,7 +25,9 @@ impl From<AppError> for Failure {
         let code = match &error {
             AppError::Listen { .. } | AppError::Thread(_) => IO,
             AppError::Store(error) => store_code(error),
-            AppError::Secret(_) | AppError::OtherPark { .. } => CONFIG,
+            AppError::Secret(_) | AppError::OtherPark { .. } | AppError::OtherIntervals { .. } => {
+                CONFIG
+            }
         };
         Self::new(code, error.to_string())
     }

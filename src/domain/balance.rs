@@ -320,11 +320,12 @@ fn strike<N: Amount>(
 /// The part of export that comes from generators, of generation, import, export,
 /// discharge and charge.
 fn exported_generation<N: Amount>(all: &[&Stated<N>; 5], share: Option<f64>) -> Stated<N> {
-    let evidence = all
-        .iter()
-        .fold(Ok(Known::given(N::ZERO)), |sum: Stated<N>, one| {
-            add(&sum, one)
-        })?;
+    // Not cut short at the first gap: every meter that is missing is named.
+    let mut evidence: Stated<N> = Ok(Known::given(N::ZERO));
+    for one in all {
+        evidence = add(&evidence, one);
+    }
+    let evidence = evidence?;
     let [
         Ok(generation),
         Ok(import),
@@ -408,8 +409,13 @@ fn stated(meter: &Meter, channel: Channel, entries: &[Entry]) -> Stated<Milliwat
         .iter()
         .any(|(tracked, _)| *tracked == channel)
     {
-        // The positive way of a role must be metered; the other way may be foreign to it.
-        return if channel.positive {
+        // The positive way of a role must be metered, and both ways of what goes both
+        // ways; elsewhere the other way may be foreign to it.
+        let both = matches!(
+            meter.role.term(channel.carrier),
+            Some(Term::Grid | Term::Battery | Term::HeatStorage)
+        );
+        return if channel.positive || both {
             Err(Gaps::one(&meter.id, Reason::Config))
         } else {
             Ok(Known::given(MilliwattHours::ZERO))

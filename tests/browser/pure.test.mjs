@@ -54,6 +54,13 @@ test('a negative source stacks downwards', () => {
   assert.deepEqual(parts[0], { name: 'field', from: 0, to: -40 });
 });
 
+test('a step that was estimated is hatched, one that was computed from measurements is not', () => {
+  for (const [quality, hatched] of [['good', 0], ['derived', 0], ['interpolated', 1], ['estimated', 1], ['suspect', 1]]) {
+    const { doubtful } = chart.shape([step({ supplied: 60 }, { quality: { supplied: quality } })], [], ['supplied'], (x) => x, (y) => y);
+    assert.equal(doubtful.length, hatched, quality);
+  }
+});
+
 test('lines are a round distance apart', () => {
   for (const [range, distance] of [[9_000, 2_000], [27_000, 5_000], [0.9, 0.2], [1, 0.2]]) assert.equal(chart.grid(range, 6), distance);
 });
@@ -79,6 +86,13 @@ test('the sum of a day says when it is partial', () => {
   assert.deepEqual(day.total(steps, 'load', 0, 2 * hour), { wh: 5, partial: true });
   assert.deepEqual(day.total(steps.slice(0, 1), 'load', 0, hour), { wh: 5, partial: false });
   assert.deepEqual(day.total([], 'load', 0, hour), { wh: null, partial: false });
+});
+
+test('a ratio that does not cover the whole day says from when', () => {
+  const live = (from, self_consumption) => ({ ratios: { from, self_consumption } });
+  assert.equal(cards.since(live('2026-06-03T00:00:00+08:00', 0.5), 'self_consumption'), '');
+  assert.match(cards.since(live('2026-06-03T10:15:00+08:00', 0.5), 'self_consumption'), /10:15/);
+  assert.equal(cards.since(live('2026-06-03T10:15:00+08:00', null), 'self_consumption'), '');
 });
 
 test('the direction at the grid is a word, within the dead band none', () => {

@@ -8,8 +8,11 @@
 )]
 
 mod influx;
+mod kills;
 mod modbus;
 mod mqtt;
+mod pipeline;
+mod recorded_day;
 mod schema;
 mod service;
 mod simulate;
