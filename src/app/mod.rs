@@ -12,7 +12,9 @@
 //! and waits for them at the end.
 
 mod heart;
+mod held;
 mod history;
+mod losses;
 mod publish;
 mod recover;
 mod rim;
@@ -136,12 +138,16 @@ pub async fn run(setup: Setup, options: Options, stop: CancellationToken) -> Res
         .iter()
         .map(|sink| (sink.name.clone(), Arc::default()))
         .collect();
-    let (live, frames) = watch::channel(Arc::new(publish::first_frame(&park)));
+    let (live, frames) = watch::channel(Arc::new(publish::first_frame(
+        &park,
+        recovered.clock.trust().is_ok(),
+    )));
     let board = publish::Board {
         park: Arc::clone(&park),
         sources: Arc::clone(&source_stats),
         sinks: sink_stats.clone(),
         store: Arc::clone(&stats),
+        losses: Arc::default(),
     };
     let mut tasks = Tasks::default();
     let web_stop = CancellationToken::new();
@@ -196,18 +202,16 @@ pub async fn run(setup: Setup, options: Options, stop: CancellationToken) -> Res
     drop(heard);
     heart.run(&stop).await;
 
+    let until = mono() + STOP_WITHIN;
     notifier.stopping();
     info!("Stopping.");
     rim_stop.cancel();
     heart.finish().await;
     drop(heart);
     web_stop.cancel();
-    tasks.join(STOP_WITHIN).await;
+    tasks.join(until).await;
     let joined = tokio::task::spawn_blocking(move || thread.join());
-    if !matches!(
-        tokio::time::timeout(STOP_WITHIN, joined).await,
-        Ok(Ok(true))
-    ) {
+    if !matches!(tokio::time::timeout_at(until, joined).await, Ok(Ok(true))) {
         warn!("The store did not end in time; what it has confirmed is safe.");
     }
     Ok(())
@@ -289,8 +293,7 @@ impl Tasks {
     }
 
     /// Waits for every task; one that does not end in time is aborted by name.
-    pub async fn join(self, within: Duration) {
-        let until = mono() + within;
+    pub async fn join(self, until: tokio::time::Instant) {
         for (name, mut task) in self.running {
             match tokio::time::timeout_at(until, &mut task).await {
                 Ok(Ok(())) => {}

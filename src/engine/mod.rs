@@ -125,6 +125,8 @@ pub struct Engine {
     park: Arc<Park>,
     calendar: Calendar,
     snapshot: Snapshot,
+    /// What was known before something was only shown.
+    before_shown: Option<Snapshot>,
     books: Vec<MeterBook>,
     feeds: Vec<Vec<(usize, Carrier, Feed)>>,
     own: Own,
@@ -165,6 +167,7 @@ impl Engine {
                 minutes: park.settlement_minutes,
             },
             snapshot: Snapshot::new(&park),
+            before_shown: None,
             books,
             feeds,
             own: own.unwrap_or_default(),
@@ -192,12 +195,16 @@ impl Engine {
 
     /// Shows what a meter said and books nothing: its time is not known.
     pub fn show(&mut self, reading: &Reading) {
+        let known = || self.snapshot.clone();
+        self.before_shown.get_or_insert_with(known);
         self.snapshot.accept(reading);
     }
 
     /// Forgets what was shown, before it is heard with its right time.
     pub fn forget(&mut self) {
-        self.snapshot = Snapshot::new(&self.park);
+        if let Some(before) = self.before_shown.take() {
+            self.snapshot = before;
+        }
     }
 
     /// Takes in what a meter said.

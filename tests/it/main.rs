@@ -14,6 +14,7 @@ mod mqtt;
 mod pipeline;
 mod recorded_day;
 mod schema;
+mod service;
 mod simulate;
 mod store;
 mod support;
