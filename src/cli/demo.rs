@@ -1,23 +1,17 @@
 //! `sunledger demo`: a whole park on this machine, watched by the same code as `run`.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::run::{start_logs, stop_at_signals};
 use super::{BUG, Failure, IO, print, runtime};
-use crate::app::{self, History, Options, Step};
+use crate::app::{self, History, Options};
+use crate::config::check;
 use crate::config::read::duration;
-use crate::config::{Setup, check};
-use crate::domain::meter::{MeterIndex, Park, PointIndex};
-use crate::domain::snapshot::{Reading, Value};
-use crate::simulate::history::HistoryValue;
-use crate::simulate::{Settings, Simulation, history};
+use crate::simulate::{Settings, Simulation};
 use crate::sys::clock::wall;
 
 /// Threads: the park itself needs some of them.
@@ -108,7 +102,7 @@ async fn demo(arguments: &Arguments, data: &DataDir) -> Result<(), Failure> {
     // The park is simulated: whoever serves it on the network gives nothing away.
     setup.web.listen = listen;
     let options = Options {
-        history: Some(past(&simulation, &setup)),
+        history: Some(History::simulated(&simulation, &setup.park)),
         listening: Some(announce(arguments.for_, &stop)),
         notifier: None,
     };
@@ -143,60 +137,6 @@ fn announce(
             });
         }
     })
-}
-
-/// The past of the simulated park as readings of the configured one.
-fn past(simulation: &Simulation, setup: &Setup) -> History {
-    let park = Arc::clone(&setup.park);
-    let places = places(&park);
-    let steps = simulation
-        .history()
-        .map(move |step| reading_step(&places, &step));
-    History {
-        every_s: u64::try_from(history::STEP_S).unwrap_or(60),
-        steps: Box::new(steps),
-    }
-}
-
-type Places = BTreeMap<(String, &'static str), (MeterIndex, PointIndex)>;
-
-fn places(park: &Park) -> Places {
-    let mut places = Places::new();
-    for (index, meter) in park.meters.iter().enumerate() {
-        for (point, measured) in meter.points.iter().enumerate() {
-            places.insert(
-                (meter.id.to_string(), measured.quantity.name),
-                (index, point),
-            );
-        }
-    }
-    places
-}
-
-fn reading_step(places: &Places, step: &history::Step) -> Step {
-    let at = Timestamp::from_millisecond(step.at.as_millisecond()).unwrap_or(step.at);
-    let mut readings: Vec<Reading> = Vec::new();
-    for sample in &step.samples {
-        let Some((meter, point)) = places
-            .get(&(sample.meter.to_owned(), sample.quantity))
-            .copied()
-        else {
-            continue;
-        };
-        let value = match sample.value {
-            HistoryValue::Analog(value) => Value::Analog(value),
-            HistoryValue::Count(count) => Value::Count(count),
-        };
-        match readings.last_mut() {
-            Some(reading) if reading.meter == meter => reading.values.push((point, Ok(value))),
-            _ => readings.push(Reading {
-                meter,
-                at,
-                values: vec![(point, Ok(value))],
-            }),
-        }
-    }
-    Step { at, readings }
 }
 
 /// A data directory, removed at the end if nobody asked for it.

@@ -320,11 +320,12 @@ fn strike<N: Amount>(
 /// The part of export that comes from generators, of generation, import, export,
 /// discharge and charge.
 fn exported_generation<N: Amount>(all: &[&Stated<N>; 5], share: Option<f64>) -> Stated<N> {
-    let evidence = all
-        .iter()
-        .fold(Ok(Known::given(N::ZERO)), |sum: Stated<N>, one| {
-            add(&sum, one)
-        })?;
+    // Not cut short at the first gap: every meter that is missing is named.
+    let mut evidence: Stated<N> = Ok(Known::given(N::ZERO));
+    for one in all {
+        evidence = add(&evidence, one);
+    }
+    let evidence = evidence?;
     let [
         Ok(generation),
         Ok(import),

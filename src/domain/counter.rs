@@ -14,6 +14,11 @@
 //! segment begin there (a reset, an exchanged meter); the step between the
 //! segments is excluded, never guessed. A spike that returns leaves no trace. A
 //! decrease so small that the register catches up with it never begins a segment.
+//!
+//! Registers move in steps: a display of 10 kWh, a meter that refreshes every half
+//! minute, a float whose last digit is worth half a kilowatt-hour. So an advance is
+//! held against the time since the register last *moved*, not since it was last
+//! read, and one that a minute more would explain only waits for that minute.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -29,6 +34,12 @@ const PLAUSIBLE_FACTOR: f64 = 1.2;
 /// Without a nameplate, the part of the modulus up to which a step over zero is a
 /// rollover.
 const ROLLOVER_PART: i128 = 100;
+/// Without a nameplate, what nothing in a park exceeds, W: a register of 32 set bits
+/// is not booked. A nameplate finds smaller mistakes.
+const NOTHING_EXCEEDS_W: f64 = 1.0e9;
+/// How far a register may lag behind what flows: meters refresh theirs each second
+/// to each minute.
+const REFRESH_MS: i64 = 60_000;
 
 /// Why a reading is held back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,6 +150,10 @@ pub struct Counter {
     unrolled: i64,
     /// The last booked reading.
     last: Option<(i64, i64)>,
+    /// The last reading that showed another count than this one: the register has
+    /// moved after it.
+    #[serde(default)]
+    moved_after_ms: i64,
     held: Option<Held>,
 }
 
@@ -157,6 +172,7 @@ impl Counter {
             origin: 0,
             unrolled: 0,
             last: None,
+            moved_after_ms: i64::MIN,
             held: None,
         }
     }
@@ -203,14 +219,25 @@ impl Counter {
         self.base + self.unit.energy(counts)
     }
 
-    fn judge(&self, old: (i64, i64), new: (i64, i64), rated: Option<Power>) -> Step {
-        let most = rated.map(|rated| most_plausible(rated, new.0 - old.0, self.unit));
-        step(
-            old.1.into(),
-            new.1.into(),
-            self.modulus.map(i128::from),
-            most,
-        )
+    /// Judges a step from a count that the register has not left since `since_ms`.
+    fn judge(&self, since_ms: i64, old: i64, new: (i64, i64), rated: Option<Power>) -> Step {
+        let modulus = self.modulus.map(i128::from);
+        let most = self.most(new.0.saturating_sub(since_ms), rated);
+        match step(old.into(), new.1.into(), modulus, Some(most)) {
+            // Without a nameplate a long gap would explain any reset as a rollover.
+            Step::RolledOver(delta)
+                if rated.is_none() && delta > modulus.unwrap_or(0) / ROLLOVER_PART =>
+            {
+                Step::Doubtful(Doubt::ResetOrExchange)
+            }
+            step => step,
+        }
+    }
+
+    /// Counts that the register can plausibly advance in a time.
+    fn most(&self, ms: i64, rated: Option<Power>) -> i128 {
+        let unknown = || Power::from_watts(NOTHING_EXCEEDS_W).unwrap_or_default();
+        most_plausible(rated.unwrap_or_else(unknown), ms, self.unit)
     }
 
     /// Takes in a reading.
@@ -220,16 +247,20 @@ impl Counter {
             self.origin = raw;
             self.unrolled = 0;
             self.last = Some(new);
+            // What it shows at first may be as old as that.
+            self.moved_after_ms = new.0.saturating_sub(REFRESH_MS);
             return Heard::Opened;
         };
         if new.0 <= old.0 {
             return Heard::Late;
         }
         let from = (timestamp(old.0), self.position());
-        match self.judge(old, new, rated) {
-            Step::Advanced(_) => {}
+        match self.judge(self.moved_after_ms, old.1, new, rated) {
+            Step::Advanced(0) => {}
+            Step::Advanced(_) => self.moved_after_ms = old.0,
             Step::RolledOver(_) => {
                 self.unrolled = self.unrolled.saturating_add(self.modulus.unwrap_or(0));
+                self.moved_after_ms = old.0;
             }
             Step::Doubtful(doubt) => return self.hold(from, new, doubt, rated),
         }
@@ -258,35 +289,52 @@ impl Counter {
             times: 1,
         };
         let held = match self.held {
-            Some(held)
-                if matches!(
-                    self.judge((held.last_ms, held.last), new, rated),
-                    Step::Advanced(_)
-                ) =>
-            {
-                Held {
-                    last_ms: new.0,
-                    last: new.1,
-                    times: held.times + 1,
-                    ..held
-                }
-            }
+            Some(held) if self.goes_on(&held, new, rated) => Held {
+                doubt,
+                last_ms: new.0,
+                last: new.1,
+                times: held.times.saturating_add(1),
+                ..held
+            },
             _ => fresh,
         };
         self.held = Some(held);
-        let will_catch_up = doubt == Doubt::ResetOrExchange && self.is_small_decrease(held.first);
-        if held.times < CONFIRMATIONS || will_catch_up {
+        if held.times < CONFIRMATIONS || self.will_be_explained(&held, rated) {
             return Heard::Held(doubt);
         }
         self.base = from.1;
         self.origin = held.first;
         self.unrolled = 0;
         self.last = Some(new);
+        self.moved_after_ms = held.first_ms;
         self.held = None;
         Heard::NewSegment {
             from,
             resumed: timestamp(held.first_ms),
             to: self.position(),
+        }
+    }
+
+    /// Whether a doubtful reading goes on from the one that is held.
+    fn goes_on(&self, held: &Held, new: (i64, i64), rated: Option<Power>) -> bool {
+        let since_ms = held.first_ms.saturating_sub(REFRESH_MS);
+        let on = self.judge(since_ms, held.first, new, rated);
+        new.1 >= held.last && matches!(on, Step::Advanced(_))
+    }
+
+    /// Whether it takes time and no new segment: a jitter that the register catches
+    /// up with, or an advance that a minute more makes plausible.
+    fn will_be_explained(&self, held: &Held, rated: Option<Power>) -> bool {
+        let Some((_, last)) = self.last else {
+            return false;
+        };
+        match held.doubt {
+            Doubt::ResetOrExchange => self.is_small_decrease(held.first),
+            Doubt::ImplausibleJump => {
+                let ms = held.last_ms.saturating_sub(self.moved_after_ms);
+                let most = self.most(ms.saturating_add(REFRESH_MS), rated);
+                i128::from(held.last) - i128::from(last) <= most
+            }
         }
     }
 
@@ -298,6 +346,7 @@ impl Counter {
 }
 
 #[cfg(test)]
+#[allow(clippy::as_conversions)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -408,6 +457,85 @@ mod tests {
                 .all(|heard| matches!(heard, Heard::Held(_)))
         );
         assert_eq!(counter.position(), MilliwattHours(1_000));
+    }
+
+    /// Registers that move in steps, from their first reading on: what each shows at
+    /// a second, for its nameplate of 100 kW, in counts of one watt-hour.
+    #[test]
+    fn a_register_that_moves_in_steps_loses_none_of_them() {
+        let flowed = |second: i64, watts: i64| second * watts / 3_600;
+        #[rustfmt::skip]
+        let cases: [(&str, fn(i64) -> i64, i64); 4] = [
+            ("a display of 10 Wh at 4 kW",         |wh| wh / 10 * 10,                4_000),
+            ("a float of half a kWh at 60 kW",     |wh| 5_000_000_000 + wh / 500 * 500, 60_000),
+            ("a display of 10 kWh at 90 kW",       |wh| wh / 10_000 * 10_000,       90_000),
+            ("every count at full power",          |wh| wh,                        100_000),
+        ];
+        let rated = Some(Power::from_watts(100e3).unwrap());
+        for (name, shows, watts) in cases {
+            let mut counter = Counter::new(kind(None));
+            let mut booked = 0;
+            for second in 0..3_600 {
+                let raw = shows(flowed(second, watts));
+                booked += i64::from(matches!(
+                    counter.hear(at(second), raw, rated),
+                    Heard::Booked { .. }
+                ));
+            }
+            let counted = shows(flowed(3_599, watts)) - shows(0);
+            assert_eq!(
+                counter.position(),
+                MilliwattHours(counted * 1_000),
+                "{name}"
+            );
+            assert_eq!(booked, 3_599, "{name}: nothing was doubted");
+        }
+    }
+
+    #[test]
+    fn a_register_that_its_meter_refreshes_twice_a_minute_is_believed() {
+        let rated = Some(Power::from_watts(100e3).unwrap());
+        for phase in [0, 1, 15, 29] {
+            let mut counter = Counter::new(kind(None));
+            let shown = |second: i64| (second + phase).div_euclid(30) * 30 * 50_000 / 3_600;
+            for second in 0..900 {
+                let heard = counter.hear(at(second), shown(second), rated);
+                assert!(!matches!(heard, Heard::Held(_)), "{second} {heard:?}");
+            }
+            let counted = shown(899) - shown(0);
+            assert_eq!(counter.position(), MilliwattHours(counted * 1_000));
+        }
+    }
+
+    #[test]
+    fn thirty_two_set_bits_are_not_booked_even_without_a_nameplate() {
+        let mut counter = Counter::new(kind(Some(1 << 32)));
+        let shown = [70_000, 70_014, 4_294_967_295, 4_294_967_295, 70_056, 70_070];
+        let heard: Vec<Heard> = (0..)
+            .zip(shown)
+            .map(|(second, raw)| counter.hear(at(second), raw, None))
+            .collect();
+        assert_eq!(heard[2], Heard::Held(Doubt::ImplausibleJump));
+        assert_eq!(heard[3], Heard::Held(Doubt::ImplausibleJump));
+        assert_eq!(counter.position(), MilliwattHours(70_000));
+    }
+
+    #[test]
+    fn a_meter_exchanged_for_one_that_shows_more_begins_a_new_segment() {
+        for rated in [None, Some(Power::from_watts(100e3).unwrap())] {
+            let mut counter = Counter::new(kind(None));
+            for second in 0..10 {
+                counter.hear(at(second), 1_000 + second * 10, rated);
+            }
+            for second in 10..20 {
+                counter.hear(at(second), 900_000_000_000 + second * 10, rated);
+            }
+            assert_eq!(
+                counter.position(),
+                MilliwattHours((90 + 90) * 1_000),
+                "{rated:?}"
+            );
+        }
     }
 
     #[test]

@@ -165,7 +165,6 @@ impl<N> Flows<N> {
     }
 
     /// What is known of a flow.
-    #[must_use]
     #[allow(clippy::indexing_slicing)]
     pub fn of(&self, flow: Flow) -> &Stated<N> {
         // A flow's place is below FLOW_COUNT: `places_follow_the_table` says so.

@@ -111,6 +111,7 @@ pub fn rfc3339(at: Timestamp, zone: &TimeZone) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::as_conversions)]
 mod tests {
     use super::*;
 

@@ -584,5 +584,6 @@ impl MeterBook {
 }
 
 #[cfg(test)]
+#[allow(clippy::as_conversions)]
 #[path = "book_tests.rs"]
 mod tests;

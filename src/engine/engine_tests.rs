@@ -1,1 +1,303 @@
-//! The engine over time: a meter unplugged, a restart, a day.
+//! The engine over time: a meter unplugged, a restart, days of 23 and 25 hours.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::interval::Channel;
+use crate::domain::meter::{Freshness, Pipe, Point, Quantity, RegisterKind, Role};
+use crate::domain::time::day;
+use crate::domain::units::{CountUnit, MilliwattHours};
+
+/// Points by quantity; a register counts in watt-hours.
+fn meter(id: &str, role: &str, points: &[&str]) -> Meter {
+    let register = RegisterKind {
+        unit: CountUnit::new(1_000, 1).unwrap(),
+        modulus: None,
+    };
+    let point = |name: &&str| {
+        let quantity = Quantity::named(name).unwrap();
+        let counts = quantity.nature == crate::domain::meter::Nature::Register;
+        Point {
+            quantity,
+            register: counts.then_some(register),
+        }
+    };
+    Meter {
+        id: id.into(),
+        role: Role::named(role).unwrap(),
+        points: points.iter().map(point).collect(),
+        freshness: Freshness::Within(Duration::from_secs(30)),
+        period: Duration::from_secs(1),
+        rated: None,
+        heat_from_flow: None,
+    }
+}
+
+fn park(zone: &str, meters: Vec<Meter>) -> Arc<Park> {
+    Arc::new(Park {
+        id: "p".into(),
+        name: "P".into(),
+        time_zone: jiff::tz::TimeZone::get(zone).unwrap(),
+        settlement_minutes: 15,
+        latitude: 0.0,
+        longitude: 0.0,
+        meters,
+        every_load_metered: false,
+        losses: None,
+    })
+}
+
+fn grid_and_pv() -> Arc<Park> {
+    let grid = meter("pcc", "grid", &["power", "energy_import", "energy_export"]);
+    park("UTC", vec![grid, meter("roof", "pv", &["power", "energy"])])
+}
+
+fn at(second: i64) -> Timestamp {
+    // A whole quarter of an hour.
+    Timestamp::from_second(1_780_272_000 + second).unwrap()
+}
+
+fn watts(value: f64) -> Result<Value, Reason> {
+    Ok(Value::Analog(value))
+}
+
+fn count(value: i64) -> Result<Value, Reason> {
+    Ok(Value::Count(value))
+}
+
+fn says(meter: MeterIndex, at: Timestamp, values: &[Result<Value, Reason>]) -> Reading {
+    Reading {
+        meter,
+        at,
+        values: values.iter().copied().enumerate().collect(),
+    }
+}
+
+/// 3.6 kW to the grid and 7.2 kW from the roof, registers included.
+fn second(s: i64) -> [Reading; 2] {
+    [
+        says(0, at(s), &[watts(-3_600.0), count(500), count(10_000 + s)]),
+        says(1, at(s), &[watts(7_200.0), count(70_000 + 2 * s)]),
+    ]
+}
+
+#[test]
+fn an_unplugged_meter_becomes_a_gap_that_names_it_and_recovers() {
+    let mut engine = Engine::new(grid_and_pv(), &[]);
+    let unknown: Vec<i64> = (0..180)
+        .filter(|&s| {
+            let [grid, roof] = second(s);
+            engine.hear(&grid);
+            if !(60..120).contains(&s) {
+                engine.hear(&roof);
+            }
+            let frame = engine.tick(at(s)).frame;
+            assert!(
+                frame.powers.of(Flow::Export).is_ok(),
+                "it has its own meter"
+            );
+            match frame.powers.of(Flow::Generation) {
+                Ok(known) => {
+                    assert_eq!(known.value, 7_200.0);
+                    false
+                }
+                Err(gaps) => {
+                    let named: Vec<_> = gaps.list().iter().map(|gap| &*gap.meter).collect();
+                    assert_eq!(named, ["roof"]);
+                    assert_eq!(gaps.list()[0].reason, Reason::Stale);
+                    true
+                }
+            }
+        })
+        .collect();
+    // The last reading came at 59 s and stands for 30 s.
+    assert_eq!(unknown, (90..120).collect::<Vec<_>>());
+}
+
+#[test]
+fn an_interval_closes_a_minute_after_its_end_and_not_before() {
+    let mut engine = Engine::new(grid_and_pv(), &[]);
+    let mut closed = Vec::new();
+    for s in 0..=1_000 {
+        for reading in second(s) {
+            engine.hear(&reading);
+        }
+        let tick = engine.tick(at(s));
+        let state = |open: &Interval| (open.span.start, open.closed, open.revision);
+        let open: Vec<_> = tick.frame.open.iter().map(state).collect();
+        if s == 950 {
+            assert_eq!(open, [(at(0), false, 0), (at(900), false, 0)]);
+        }
+        closed.extend(tick.closed.iter().map(|(span, _)| (s, span.start)));
+    }
+    assert_eq!(closed, [(900 + CLOSE_AFTER_S, at(0))]);
+}
+
+#[test]
+fn export_is_shaped_by_who_fed_it() {
+    let battery = meter("bat", "battery", &["power"]);
+    let grid = meter("pcc", "grid", &["power"]);
+    let roof = meter("roof", "pv", &["power"]);
+    let mut engine = Engine::new(park("UTC", vec![grid, roof, battery]), &[]);
+    let mut shape = ExportShape::default();
+    for s in 0..=970 {
+        // 5 kW go out: 2 kW of the roof and 3 kW of the battery.
+        engine.hear(&says(0, at(s), &[watts(-5_000.0)]));
+        engine.hear(&says(1, at(s), &[watts(2_000.0)]));
+        engine.hear(&says(2, at(s), &[watts(3_000.0)]));
+        for (_, of) in engine.tick(at(s)).closed {
+            shape = of;
+        }
+    }
+    // The first of 900 ticks has none before it.
+    let per_second = 899.0 / 3_600.0;
+    assert!(
+        (shape.generation_wh - 2_000.0 * per_second).abs() < 1e-6,
+        "{shape:?}"
+    );
+    assert!(
+        (shape.battery_wh - 3_000.0 * per_second).abs() < 1e-6,
+        "{shape:?}"
+    );
+}
+
+#[test]
+fn heat_from_flow_and_temperatures_is_derived_and_a_boiling_pipe_is_out_of_range() {
+    let mut heat = meter(
+        "mains",
+        "heat_consumer",
+        &["flow", "temp_supply", "temp_return"],
+    );
+    heat.heat_from_flow = Some(HeatFromFlow {
+        pressure_pa: 1.6e6,
+        flow_sensor: Pipe::Return,
+    });
+    let mut engine = Engine::new(park("UTC", vec![heat]), &[]);
+    engine.hear(&says(0, at(0), &[watts(10.0), watts(70.0), watts(50.0)]));
+    let frame = engine.tick(at(0)).frame;
+    let known = frame.powers.of(Flow::Supplied).clone().unwrap();
+    // 10 m³/h over 20 K at the k of the heat meter standard, kWh/(m³K): return, 16 bar.
+    let expected = 10.0 * 20.0 * 1.147_927_7 * 1_000.0;
+    assert!((known.value - expected).abs() < 0.1, "{}", known.value);
+    assert_eq!(known.quality, Quality::Derived);
+
+    engine.hear(&says(0, at(1), &[watts(10.0), watts(250.0), watts(50.0)]));
+    let frame = engine.tick(at(1)).frame;
+    let gaps = frame.powers.of(Flow::Supplied).clone().unwrap_err();
+    assert_eq!(gaps.list()[0].reason, Reason::OutOfRange);
+
+    engine.hear(&says(
+        0,
+        at(2),
+        &[Err(Reason::NotAvailable), watts(70.0), watts(50.0)],
+    ));
+    let frame = engine.tick(at(2)).frame;
+    let gaps = frame.powers.of(Flow::Supplied).clone().unwrap_err();
+    assert_eq!(gaps.list()[0].reason, Reason::NotAvailable);
+}
+
+/// Energy of a channel in the entries, latest word of each span.
+fn booked(entries: &[Entry], meter: &str, positive: bool) -> Vec<(Timestamp, MilliwattHours)> {
+    let channel = Channel {
+        carrier: Carrier::Electricity,
+        positive,
+    };
+    let mut latest = BTreeMap::new();
+    for entry in entries {
+        if &*entry.meter == meter && entry.channel == channel {
+            latest.insert(entry.span.start, entry.energy);
+        }
+    }
+    let known = latest
+        .into_iter()
+        .filter_map(|(start, energy)| Some((start, energy.ok()?)));
+    known.collect()
+}
+
+#[test]
+fn the_days_on_which_clocks_change_have_23_and_25_hours() {
+    for (date, hours) in [("2025-03-30", 23), ("2025-10-26", 25), ("2025-07-01", 24)] {
+        let mut grid = meter("pcc", "grid", &["power", "energy_import", "energy_export"]);
+        grid.period = Duration::from_secs(60);
+        let park = park("Europe/Berlin", vec![grid]);
+        let zone = park.time_zone.clone();
+        let day = day(date.parse().unwrap(), &zone).unwrap();
+        let mut engine = Engine::new(Arc::clone(&park), &[]);
+        let (mut entries, mut closed) = (Vec::new(), Vec::new());
+        let start = day.start.as_second();
+        for minute in 0..=(hours * 60 + 2) {
+            let now = Timestamp::from_second(start + minute * 60).unwrap();
+            // 6 kW: 100 Wh a minute.
+            engine.hear(&says(
+                0,
+                now,
+                &[watts(6_000.0), count(100 * minute), count(0)],
+            ));
+            let tick = engine.tick(now);
+            entries.extend(tick.entries);
+            closed.extend(tick.closed.into_iter().map(|(span, _)| span));
+        }
+        closed.retain(|span| span.start < day.end);
+        assert_eq!(closed.len() as i64, hours * 4, "{date}");
+        assert!(
+            closed.windows(2).all(|pair| pair[0].end == pair[1].start),
+            "{date}"
+        );
+        let import = booked(&entries, "pcc", true);
+        assert_eq!(import.len() as i64, hours * 4, "{date}");
+        assert!(
+            import
+                .iter()
+                .all(|(_, energy)| *energy == MilliwattHours(1_500_000)),
+            "{date}"
+        );
+    }
+}
+
+proptest! {
+    /// Readings that came between two ticks may come in any order, and a daemon that
+    /// is started anew at any moment enters the same in its books.
+    #[test]
+    fn order_and_restarts_change_nothing_in_the_books(
+        restarts in prop::collection::btree_set(1_i64..2_000, 0..6),
+        swapped in prop::collection::vec(any::<bool>(), 2_000),
+        silent in prop::collection::btree_set(1_i64..2_000, 0..200),
+    ) {
+        let park = grid_and_pv();
+        let mut plain = Engine::new(Arc::clone(&park), &[]);
+        let mut tried = Engine::new(Arc::clone(&park), &[]);
+        let (mut expected, mut found) = (Vec::new(), Vec::new());
+        let (mut closed, mut closed_tried) = (Vec::new(), Vec::new());
+        for s in 0..2_000 {
+            let [grid, roof] = second(s);
+            let mut said = vec![grid];
+            if !silent.contains(&s) {
+                said.push(roof);
+            }
+            for reading in &said {
+                plain.hear(reading);
+            }
+            if restarts.contains(&s) {
+                tried = Engine::new(Arc::clone(&park), &tried.state_for_resume());
+            }
+            if swapped[s as usize] {
+                said.reverse();
+            }
+            for reading in &said {
+                tried.hear(reading);
+            }
+            let (one, other) = (plain.tick(at(s)), tried.tick(at(s)));
+            expected.extend(one.entries);
+            found.extend(other.entries);
+            closed.extend(one.closed.into_iter().map(|(span, _)| span));
+            closed_tried.extend(other.closed.into_iter().map(|(span, _)| span));
+        }
+        for (meter, positive) in [("pcc", true), ("pcc", false), ("roof", true)] {
+            prop_assert_eq!(booked(&expected, meter, positive), booked(&found, meter, positive));
+        }
+        // A restart waits a minute for the first readings before it closes anything.
+        prop_assert!(closed.starts_with(&closed_tried), "{:?} {:?}", closed, closed_tried);
+    }
+}

@@ -232,7 +232,7 @@ impl Engine {
                 .own
                 .current
                 .is_some_and(|span| span.start.as_millisecond() <= start)
-                || self.own.ending.iter().any(|span| *span == entry.span)
+                || self.own.ending.contains(&entry.span)
             {
                 self.pending.entry(start).or_default().push(entry.clone());
             }
@@ -604,5 +604,6 @@ fn silence(snapshot: &Snapshot, meter: &Meter, index: MeterIndex, now: Timestamp
 }
 
 #[cfg(test)]
+#[allow(clippy::as_conversions)]
 #[path = "engine_tests.rs"]
 mod tests;

@@ -301,6 +301,7 @@ pub fn json(report: &GridExport) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::as_conversions)]
 mod tests {
     use super::*;
     use crate::domain::flow::{Energies, FLOW_COUNT};

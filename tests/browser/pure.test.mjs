@@ -54,6 +54,13 @@ test('a negative source stacks downwards', () => {
   assert.deepEqual(parts[0], { name: 'field', from: 0, to: -40 });
 });
 
+test('a step that was estimated is hatched, one that was computed from measurements is not', () => {
+  for (const [quality, hatched] of [['good', 0], ['derived', 0], ['interpolated', 1], ['estimated', 1], ['suspect', 1]]) {
+    const { doubtful } = chart.shape([step({ supplied: 60 }, { quality: { supplied: quality } })], [], ['supplied'], (x) => x, (y) => y);
+    assert.equal(doubtful.length, hatched, quality);
+  }
+});
+
 test('lines are a round distance apart', () => {
   for (const [range, distance] of [[9_000, 2_000], [27_000, 5_000], [0.9, 0.2], [1, 0.2]]) assert.equal(chart.grid(range, 6), distance);
 });

@@ -9,8 +9,11 @@
 
 mod cli;
 mod influx;
+mod kills;
 mod modbus;
 mod mqtt;
+mod pipeline;
+mod recorded_day;
 mod schema;
 mod simulate;
 mod store;

@@ -345,7 +345,7 @@ async fn a_broker_with_login_hears_the_password_and_refuses_a_wrong_one() {
         format!("allow_anonymous false\npassword_file {}\n", file.display())
     });
     let login = |password: &str| Settings {
-        login: Some(("sunledger".into(), Secret::new(password.into()))),
+        login: Some(("sunledger".into(), Secret::new(password))),
         ..plain(broker.port)
     };
     assert!(!format!("{:?}", login("correct horse")).contains("horse"));

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Poll `k` is due at `k · period + phase` of the wall clock, so it neither drifts
-//! nor depends on when the daemon started. **A slow bus polls late; it never polls
+//! nor depends on when the daemon started. At the start every meter is asked at once,
+//! as if the due time before were served late. **A slow bus polls late; it never polls
 //! twice to catch up**: each due time is served once at most, and those that passed
 //! meanwhile are left out.
 
@@ -54,7 +55,7 @@ impl Row {
 }
 
 impl Timetable {
-    /// A timetable of meters with these periods that begins now.
+    /// A timetable of meters with these periods that begins now, with everyone.
     pub fn new(periods_ms: impl IntoIterator<Item = i64>, now_ms: i64) -> Self {
         let rows = periods_ms.into_iter().map(|period_ms| {
             let period_ms = period_ms.max(1);
@@ -64,7 +65,7 @@ impl Timetable {
                 due_ms: 0,
                 turn_ms: i64::MIN,
             };
-            row.due_ms = row.after(now_ms);
+            row.due_ms = row.after(now_ms).saturating_sub(period_ms);
             row
         });
         Self {
@@ -127,20 +128,38 @@ mod tests {
     }
 
     #[test]
-    fn polls_are_aligned_to_the_wall_clock_whenever_the_daemon_starts() {
+    fn the_first_poll_is_at_once_and_the_next_ones_are_aligned_to_the_wall_clock() {
         for start in [10_000, 10_123, 10_699] {
             let log = polled(&[1_000], start, 13_000, |_| 40);
-            assert_eq!(log, [(0, 10_700), (0, 11_700), (0, 12_700)], "{start}");
+            let aligned = [
+                (0, start),
+                (0, 10_700.max(start + 40)),
+                (0, 11_700),
+                (0, 12_700),
+            ];
+            assert_eq!(log, aligned, "{start}");
         }
-        assert_eq!(polled(&[1_000], 10_700, 11_800, |_| 40), [(0, 11_700)]);
+        assert_eq!(
+            polled(&[1_000], 10_700, 11_800, |_| 40),
+            [(0, 10_700), (0, 11_700)]
+        );
+        let slow = polled(&[900_000], 123, 700_000, |_| 40);
+        assert_eq!(
+            slow,
+            [(0, 123), (0, 700)],
+            "nobody waits a quarter of an hour for it"
+        );
     }
 
     #[test]
     fn a_longer_period_keeps_to_its_own_grid() {
         let log = polled(&[10_000], 3, 31_000, |_| 5);
-        assert_eq!(log, [(0, 700), (0, 10_700), (0, 20_700), (0, 30_700)]);
+        assert_eq!(
+            log,
+            [(0, 3), (0, 700), (0, 10_700), (0, 20_700), (0, 30_700)]
+        );
         let log = polled(&[200], 1_000, 1_600, |_| 5);
-        assert_eq!(log, [(0, 1_140), (0, 1_340), (0, 1_540)]);
+        assert_eq!(log, [(0, 1_000), (0, 1_140), (0, 1_340), (0, 1_540)]);
     }
 
     #[test]
@@ -150,7 +169,7 @@ mod tests {
         let log = polled(&[1_000], 0, 7_000, |_| stalls.replace(20));
         assert_eq!(
             log,
-            [(0, 700), (0, 4_600), (0, 4_700), (0, 5_700), (0, 6_700)]
+            [(0, 0), (0, 3_900), (0, 4_700), (0, 5_700), (0, 6_700)]
         );
     }
 
@@ -159,7 +178,7 @@ mod tests {
         let log = polled(&[1_000], 0, 6_000, |_| 1_300);
         assert_eq!(
             log,
-            [(0, 700), (0, 2_000), (0, 3_300), (0, 4_600), (0, 5_900)]
+            [(0, 0), (0, 1_300), (0, 2_600), (0, 3_900), (0, 5_200)]
         );
     }
 
@@ -180,8 +199,8 @@ mod tests {
             .filter(|row| row.0 == 1)
             .map(|row| row.1)
             .collect();
-        assert_eq!(slow.len(), 6);
-        for (k, at) in (0..).zip(slow) {
+        assert_eq!(slow.len(), 7);
+        for (k, at) in (0..).zip(slow.into_iter().skip(1)) {
             let late = at - (k * 10_000 + 700);
             assert!((0..=300).contains(&late), "{late} ms late");
         }
@@ -190,6 +209,7 @@ mod tests {
     #[test]
     fn a_clock_set_back_or_forth_stops_no_meter() {
         let mut table = Timetable::new([1_000], 5_000_000);
+        assert_eq!(table.next(5_000_000), Next::Poll(0));
         assert_eq!(table.next(5_000_000), Next::Wait(700));
         assert_eq!(table.next(1_000_000), Next::Wait(700));
         assert_eq!(table.next(1_000_700), Next::Poll(0));

@@ -44,6 +44,9 @@ export function grid(range, count) {
   return step * magnitude;
 }
 
+/** Measured, or computed from what was measured: nothing of it is a guess. */
+const SOUND = new Set(['good', 'derived']);
+
 /** The steps of a chart as paths by series. Pure. */
 export function shape(steps, up, down, x, y) {
   /** @type {Record<string, string>} */
@@ -54,7 +57,7 @@ export function shape(steps, up, down, x, y) {
     const stacked = stack(step, up, down);
     const [x0, x1] = [x(step.start), x(step.until)];
     if (!stacked) { gaps.push([x0, x1]); continue; }
-    if ([...up, ...down].some((name) => (step.quality[name] ?? 'good') !== 'good')) doubtful.push([x0, x1]);
+    if ([...up, ...down].some((name) => !SOUND.has(step.quality[name] ?? 'good'))) doubtful.push([x0, x1]);
     for (const part of stacked.parts) {
       if (part.from === part.to) continue;
       const key = step.open ? `${part.name} open` : part.name;

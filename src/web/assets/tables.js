@@ -55,7 +55,7 @@ export function meters(live, late) {
     say(row.error, trouble.filter(Boolean).join(' · '));
     row.below.hidden = !(row.error.textContent || row.detail.textContent);
   }
-  const good = live.meters.filter((meter) => meter.quality === 'good').length;
+  const good = live.meters.filter((meter) => !meter.reason).length;
   say(byId('meters-count'), t('meters_count', { good, all: live.meters.length }));
 }
 

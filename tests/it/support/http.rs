@@ -66,6 +66,20 @@ pub async fn get(to: SocketAddr, path: &str) -> Answer {
     ask(to, "GET", path).await
 }
 
+/// The answer of a server that may not be there, or die while it speaks.
+pub async fn try_get(to: SocketAddr, path: &str) -> Option<Answer> {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n\r\n");
+    let asked = async {
+        let mut socket = TcpStream::connect(to).await.ok()?;
+        socket.write_all(request.as_bytes()).await.ok()?;
+        let mut raw = Vec::new();
+        socket.read_to_end(&mut raw).await.ok()?;
+        let whole = raw.windows(4).any(|four| four == b"\r\n\r\n");
+        whole.then(|| parse(&raw))
+    };
+    timeout(PATIENCE, asked).await.ok().flatten()
+}
+
 fn parse(raw: &[u8]) -> Answer {
     let end = raw
         .windows(4)

@@ -11,3 +11,5 @@ pub mod pymodbus;
 pub mod shipping;
 pub mod show_park;
 pub mod store;
+pub mod victoria;
+pub mod world;
