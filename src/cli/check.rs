@@ -29,9 +29,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         let problems: Vec<Problem> = match &found {
             Ok(_) => Vec::new(),
             Err(ConfigError::Meaning { problems, .. }) => problems.clone(),
-            Err(error @ ConfigError::Read { .. }) => vec![Problem {
+            Err(ConfigError::Read { path, error }) => vec![Problem {
                 path: String::new(),
-                fact: error.to_string(),
+                fact: format!("{}: {error}", path.display()),
                 remedy: "name a file that can be read with --config".to_owned(),
                 line: None,
             }],

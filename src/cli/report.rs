@@ -10,11 +10,15 @@ use super::{CONFIG, Failure, IO, USAGE, print};
 use crate::app::meta;
 use crate::config;
 use crate::domain::interval::{CLOSE_AFTER_S, Span};
-use crate::domain::time::{day, slot};
+use crate::domain::time::{day, rfc3339, slot};
 use crate::report::grid_export::{GridExport, Scope};
 use crate::report::{FORMATS, REPORTS};
 use crate::store::{LedgerReader, StoreError};
 use crate::sys::clock::wall;
+
+/// Rows of a report: a leap year of minutes, ten years of quarter hours; a few hundred
+/// megabytes.
+const MOST_ROWS: i64 = 600_000;
 
 /// Arguments of `report`.
 #[derive(Debug, clap::Args)]
@@ -121,7 +125,7 @@ fn scope(
         })
     };
     let (park, zone_name) = (word(meta::PARK)?, word(meta::TIME_ZONE)?);
-    let settlement_minutes = word(meta::SETTLEMENT)?.parse().unwrap_or(15);
+    let settlement_minutes: i64 = word(meta::SETTLEMENT)?.parse().unwrap_or(15);
     let time_zone = TimeZone::get(&zone_name)
         .map_err(|error| Failure::new(CONFIG, format!("time zone {zone_name}: {error}")))?;
     let bounds = day(arguments.from, &time_zone).zip(day(arguments.to, &time_zone));
@@ -135,32 +139,38 @@ fn scope(
             format!("{} has no closed interval yet", dir.display()),
         ));
     };
+    let kept = format!(
+        "the ledger has intervals from {} to {}",
+        rfc3339(oldest, &time_zone),
+        rfc3339(newest, &time_zone)
+    );
+    let (from, to) = (arguments.from, arguments.to);
     if last.end <= oldest || first.start >= newest {
-        return Err(Failure::new(
-            USAGE,
-            format!(
-                "the ledger has intervals from {} to {}, none from {} to {}",
-                oldest.to_zoned_datetime(time_zone.clone()),
-                newest.to_zoned_datetime(time_zone.clone()),
-                arguments.from,
-                arguments.to
-            ),
-        ));
+        let sentence = format!("{kept}, none from {from} to {to}");
+        return Err(Failure::new(USAGE, sentence));
     }
     // What is not over yet is not missing. An interval closes a minute after its end.
     let closing = Timestamp::from_second(wall().as_second() - CLOSE_AFTER_S).unwrap_or(last.end);
     let over = slot(closing.max(first.start), &time_zone, settlement_minutes)
         .start
         .max(newest);
+    let span = Span {
+        start: first.start,
+        end: last.end.min(over),
+    };
+    let rows = span.ms() / 60_000 / settlement_minutes.max(1);
+    if rows > MOST_ROWS {
+        let sentence = format!(
+            "from {from} to {to} there are {rows} intervals, a report has at most {MOST_ROWS}; {kept}"
+        );
+        return Err(Failure::new(USAGE, sentence));
+    }
     Ok(Scope {
         park,
         time_zone,
         zone_name,
         settlement_minutes,
-        dates: (arguments.from, arguments.to),
-        span: Span {
-            start: first.start,
-            end: last.end.min(over),
-        },
+        dates: (from, to),
+        span,
     })
 }

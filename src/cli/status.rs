@@ -7,6 +7,9 @@ use std::time::Duration;
 use serde_json::Value as Json;
 
 use super::{Failure, UNAVAILABLE, USAGE, print};
+use crate::config::read::list;
+use crate::domain::flow::FLOWS;
+use crate::domain::meter::Carrier;
 
 /// How long the daemon may take to answer; it answers from memory.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -115,10 +118,16 @@ fn table(live: &Json) -> String {
     if live["clock"] == "untrusted" {
         out.push_str("the clock is not trusted: readings are held until it is\n");
     }
-    for carrier in ["electricity", "heat"] {
-        out.push_str(&format!("\n{carrier}\n"));
-        for (name, flow) in live[carrier].as_object().into_iter().flatten() {
-            out.push_str(&format!("  {name:<20} {}\n", flow_text(flow)));
+    for (title, carrier) in [
+        ("electricity", Carrier::Electricity),
+        ("heat", Carrier::Heat),
+    ] {
+        out.push_str(&format!("\n{title}\n"));
+        for row in FLOWS.iter().filter(|row| row.carrier == carrier) {
+            let flow = live[title]
+                .get(row.live)
+                .map_or_else(|| flow_text(&Json::Null), flow_text);
+            out.push_str(&format!("  {:<20} {flow}\n", row.live));
         }
     }
     out.push_str("\nmeters\n");
@@ -127,27 +136,43 @@ fn table(live: &Json) -> String {
         let age = meter["age_s"]
             .as_f64()
             .map_or(String::new(), |age| format!("{age:.1} s"));
-        let error = meter["last_error"].as_str().unwrap_or("");
+        let why = ["last_error", "reason"];
+        let error = why.iter().find_map(|key| meter[key].as_str());
+        let error = error.unwrap_or_default();
         out.push_str(&format!(
-            "  {:<20} {:<16} {power:>14}  {:<12} {age:>9}  {error}\n",
+            "  {:<20} {:<16} {power:>14}  {:<12} {age:>9}",
             text(&meter["id"]),
             text(&meter["role"]),
             text(&meter["quality"])
         ));
+        line_end(&mut out, error);
     }
     for sink in live["sinks"].as_array().into_iter().flatten() {
         out.push_str(&format!(
-            "\nsink {}: {} points wait, last delivery {}\n",
+            "\nsink {}: {} points wait, last delivery {}",
             text(&sink["name"]),
             sink["backlog_points"],
             text(&sink["last_ok"])
         ));
+        line_end(&mut out, sink["last_error"].as_str().unwrap_or_default());
     }
     out
 }
 
+/// Ends a line with what went wrong, if anything did.
+fn line_end(out: &mut String, error: &str) {
+    if !error.is_empty() {
+        out.push_str("  ");
+        out.push_str(error);
+    }
+    out.push('\n');
+}
+
+/// Watts as kilowatts. What rounds to nothing has no sign.
 fn kilowatts(watts: f64) -> String {
-    format!("{:.3} kW", watts / 1_000.0)
+    let text = format!("{:.3}", watts / 1_000.0);
+    let text = if text == "-0.000" { "0.000" } else { &text };
+    format!("{text} kW")
 }
 
 fn flow_text(flow: &Json) -> String {
@@ -160,19 +185,22 @@ fn flow_text(flow: &Json) -> String {
         };
         return format!("{:>14}{mark}", kilowatts(watts));
     }
-    let needs: Vec<String> = flow["gaps"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|gap| {
-            let meter = gap["meter"].as_str().unwrap_or("");
-            let reason = gap["reason"].as_str().unwrap_or("?");
-            if meter.is_empty() {
-                "no meter configured".to_owned()
-            } else {
-                format!("{meter}: {reason}")
-            }
-        })
-        .collect();
-    format!("{:>14}  needs {}", "--", needs.join(", "))
+    let gaps = flow["gaps"].as_array().into_iter().flatten();
+    let (silent, absent): (Vec<&Json>, Vec<&Json>) =
+        gaps.partition(|gap| gap["meter"].as_str().is_some_and(|meter| !meter.is_empty()));
+    let mut why = Vec::new();
+    if !silent.is_empty() {
+        let needs = silent.iter().map(|gap| {
+            let word = |key: &str| gap[key].as_str().unwrap_or("?");
+            format!("{}: {}", word("meter"), word("reason"))
+        });
+        why.push(format!("needs {}", list(needs)));
+    }
+    if !absent.is_empty() {
+        why.push("no meter is configured".to_owned());
+    }
+    if why.is_empty() {
+        why.push("the daemon does not say why".to_owned());
+    }
+    format!("{:>14}  {}", "--", why.join("; "))
 }

@@ -75,8 +75,9 @@ fn read(root: &Table<'_>) -> Option<Setup> {
     let (buses, known_buses) = endpoint::buses(root);
     let (brokers, known_brokers) = endpoint::brokers(root, park.as_ref().map(|park| &*park.id));
     let read = meter::all(root, &known_buses, &known_brokers);
-    let mut park = park?;
+    // Read whatever the rest came to: a mistake in one table hides none in another.
     let (every_load_metered, losses) = balance(root);
+    let mut park = park?;
     park.every_load_metered = every_load_metered;
     park.losses = losses;
     park.meters = read.meters;

@@ -39,6 +39,8 @@ pub struct Read {
     pub polls: Vec<(String, modbus::Poll)>,
     /// Subscriptions by broker.
     pub subscriptions: Vec<(String, mqtt::Subscription)>,
+    /// Every id so far, also of meters with a mistake elsewhere.
+    ids: Vec<String>,
 }
 
 /// Reads every `[[meter]]` and `[[sensor]]`.
@@ -62,27 +64,31 @@ pub fn all(root: &Table<'_>, buses: &Known, brokers: &Known) -> Read {
     read
 }
 
-/// What meters and sensors have in common.
+/// What meters and sensors have in common. A meter whose id or role is wrong is read
+/// to its end, for the mistakes that are in the rest of it.
 struct Common {
-    id: Arc<str>,
-    role: &'static Role,
+    id: Option<Arc<str>>,
+    role: Option<&'static Role>,
     invert: bool,
     multiplier: f64,
     rated: Option<Power>,
     heat_from_flow: Option<HeatFromFlow>,
+    /// Whether `heat` stands there and means nothing.
+    heat_is_wrong: bool,
 }
 
-fn common(table: &Table<'_>, others: &[Meter]) -> Option<Common> {
+fn common(table: &Table<'_>, ids: &mut Vec<String>) -> Common {
     table.required("id", "pcc");
     let id = table.parsed("id", "pcc", name);
-    if let Some(id) = &id
-        && others.iter().any(|other| *other.id == **id)
-    {
-        table.problem(
-            "id",
-            format!("`{id}` is taken"),
-            "each meter and sensor has its own",
-        );
+    if let Some(id) = &id {
+        if ids.contains(id) {
+            table.problem(
+                "id",
+                format!("`{id}` is taken"),
+                "each meter and sensor has its own",
+            );
+        }
+        ids.push(id.clone());
     }
     table.required("role", "grid");
     let role = table.parsed("role", "grid", |text| {
@@ -125,14 +131,15 @@ fn common(table: &Table<'_>, others: &[Meter]) -> Option<Common> {
         None
     };
     let heat_from_flow = heat.and_then(|heat| heat_from_flow(&heat));
-    Some(Common {
-        id: id?.into(),
-        role: role?,
+    Common {
+        id: id.map(Arc::from),
+        role,
         invert,
         multiplier: if multiplier > 0.0 { multiplier } else { 1.0 },
         rated,
         heat_from_flow,
-    })
+        heat_is_wrong: table.has("heat") && heat_from_flow.is_none(),
+    }
 }
 
 fn heat_from_flow(table: &Table<'_>) -> Option<HeatFromFlow> {
@@ -200,17 +207,33 @@ fn quantity(table: &Table<'_>, invert: bool) -> Option<&'static Quantity> {
     })
 }
 
+/// What a point says of its raw numbers, whatever it measures.
+struct Raw<'a> {
+    scale: f64,
+    offset: f64,
+    unit: Option<&'a str>,
+}
+
+fn raw<'a>(table: &Table<'a>, quantity: Option<&Quantity>) -> Raw<'a> {
+    let example = quantity.map_or("W", |quantity| quantity.unit);
+    Raw {
+        scale: table.number("scale").unwrap_or(1.0),
+        offset: table.number("offset").unwrap_or(0.0),
+        unit: table.text("unit", example),
+    }
+}
+
 /// How raw numbers of a point become values.
 fn decode(
     table: &Table<'_>,
     quantity: &'static Quantity,
+    raw: &Raw<'_>,
     common: &Common,
     number: Number,
     modulus: Option<i128>,
 ) -> Option<(Decode, Option<RegisterKind>)> {
-    let scale = table.number("scale").unwrap_or(1.0);
-    let offset = table.number("offset").unwrap_or(0.0);
-    let unit = table.text("unit", quantity.unit).unwrap_or(quantity.unit);
+    let &Raw { scale, offset, .. } = raw;
+    let unit = raw.unit.unwrap_or(quantity.unit);
     let remedy = || {
         let names = units::names(quantity.unit);
         format!(
@@ -224,6 +247,12 @@ fn decode(
         1.0
     };
     if quantity.nature == Nature::Register {
+        let float = matches!(number, Number::F32 | Number::F64);
+        let digits = if float {
+            None
+        } else {
+            table.integer("digits", 3, 18)
+        };
         if offset != 0.0 {
             table.problem("offset", "a counting register has no offset", "remove it");
         }
@@ -243,7 +272,7 @@ fn decode(
             );
             return None;
         }
-        if matches!(number, Number::F32 | Number::F64) {
+        if float {
             let mwh_per_unit = ratio_of(energy) * scale * ratio;
             let kind = RegisterKind {
                 unit: CountUnit::MILLIWATT_HOUR,
@@ -259,8 +288,7 @@ fn decode(
             );
             return None;
         };
-        let modulus = table
-            .integer("digits", 3, 18)
+        let modulus = digits
             .and_then(|digits| 10_i128.checked_pow(u32::try_from(digits).ok()?))
             .or(modulus);
         return Some((Decode::Count, Some(RegisterKind { unit, modulus })));
@@ -297,10 +325,16 @@ fn ratio_of(energy: (i128, i128)) -> f64 {
     float(energy.0) / float(energy.1)
 }
 
-fn duplicate(table: &Table<'_>, points: &[Point], quantity: &Quantity) -> bool {
-    let taken = points
-        .iter()
-        .any(|point| point.quantity.name == quantity.name);
+fn duplicate(
+    table: &Table<'_>,
+    measured: &mut Vec<&'static str>,
+    quantity: Option<&Quantity>,
+) -> bool {
+    let Some(quantity) = quantity else {
+        return false;
+    };
+    let taken = measured.contains(&quantity.name);
+    measured.push(quantity.name);
     if taken {
         table.problem(
             "quantity",
@@ -312,7 +346,7 @@ fn duplicate(table: &Table<'_>, points: &[Point], quantity: &Quantity) -> bool {
 }
 
 fn meter(table: &Table<'_>, buses: &Known, read: &mut Read) {
-    let common = common(table, &read.meters);
+    let common = common(table, &mut read.ids);
     if table.has("template") {
         table.problem(
             "template",
@@ -351,28 +385,36 @@ fn meter(table: &Table<'_>, buses: &Known, read: &mut Read) {
             "add a [[meter.point]] for each register",
         );
     }
-    let Some(common) = common else { return };
+    let mut measured = Vec::new();
     let mut points: Vec<Point> = Vec::new();
     let mut layouts: Vec<(PointIndex, Layout)> = Vec::new();
     for point in &point_tables {
-        if let Some((quantity, layout, register)) = layout(point, &common)
-            && !duplicate(point, &points, quantity)
+        let quantity = quantity(point, common.invert);
+        let twice = duplicate(point, &mut measured, quantity);
+        if let Some((quantity, layout, register)) = layout(point, quantity, &common)
+            && !twice
         {
             layouts.push((points.len(), layout));
             points.push(Point { quantity, register });
         }
         point.finish();
     }
+    let whole = points.len() == point_tables.len() && !common.heat_is_wrong;
+    let (Some(id), Some(role)) = (common.id, common.role) else {
+        return;
+    };
     let meter = Meter {
-        id: common.id,
-        role: common.role,
+        id,
+        role,
         points,
         freshness: Freshness::Within(stale_after),
         period,
         rated: common.rated,
         heat_from_flow: common.heat_from_flow,
     };
-    fits_role(table, &meter);
+    if whole {
+        fits_role(table, &meter);
+    }
     if let (Some(bus), Some(unit)) = (bus, unit.and_then(|unit| u8::try_from(unit).ok())) {
         let poll = modbus::Poll {
             meter: read.meters.len(),
@@ -387,9 +429,10 @@ fn meter(table: &Table<'_>, buses: &Known, read: &mut Read) {
 
 fn layout(
     table: &Table<'_>,
+    quantity: Option<&'static Quantity>,
     common: &Common,
 ) -> Option<(&'static Quantity, Layout, Option<RegisterKind>)> {
-    let quantity = quantity(table, common.invert);
+    let raw = raw(table, quantity);
     let fc = if table.has("fc") {
         table.integer("fc", 1, 4)
     } else {
@@ -439,8 +482,12 @@ fn layout(
             "`bit` goes with fc 1 and 2, numbers go with fc 3 and 4",
         );
     }
-    let (quantity, (_, number, modulus)) = (quantity?, kind?);
-    let (decode, register) = decode(table, quantity, common, number, modulus)?;
+    let (Some(quantity), Some((_, number, modulus))) = (quantity, kind) else {
+        // Whether it belongs here depends on what is wrong.
+        let _ = table.has("digits");
+        return None;
+    };
+    let (decode, register) = decode(table, quantity, &raw, common, number, modulus)?;
     let (address, order, fc) = (
         u16::try_from(address?).ok()?,
         order?,
@@ -464,7 +511,7 @@ fn layout(
 }
 
 fn sensor(table: &Table<'_>, brokers: &Known, read: &mut Read) {
-    let common = common(table, &read.meters);
+    let common = common(table, &mut read.ids);
     table.required("broker", "park");
     let broker = table.parsed("broker", "park", |text| known(text, brokers, "broker"));
     table.required("topic", "park/dni");
@@ -502,17 +549,13 @@ fn sensor(table: &Table<'_>, brokers: &Known, read: &mut Read) {
             Freshness::UntilChanged
         }
     };
-    let Some(common) = common else {
-        for key in ["pointer", "quantity", "unit", "scale", "offset", "point"] {
-            let _ = table.has(key);
-        }
-        return;
-    };
     let several = if table.has("point") {
         table.tables("point")
     } else {
         Vec::new()
     };
+    let mut measured = Vec::new();
+    let mut whole = !common.heat_is_wrong;
     let mut points: Vec<Point> = Vec::new();
     let mut decodes = Vec::new();
     let mut one = |point: &Table<'_>| {
@@ -526,12 +569,19 @@ fn sensor(table: &Table<'_>, brokers: &Known, read: &mut Read) {
                 ))
             }
         });
-        if let Some(quantity) = quantity(point, common.invert)
-            && let Some((decode, register)) = decode(point, quantity, &common, Number::F64, None)
-            && !duplicate(point, &points, quantity)
-        {
-            decodes.push((points.len(), pointer, decode));
-            points.push(Point { quantity, register });
+        let quantity = quantity(point, common.invert);
+        let twice = duplicate(point, &mut measured, quantity);
+        let raw = raw(point, quantity);
+        let decoded = quantity.and_then(|quantity| {
+            let (decode, register) = decode(point, quantity, &raw, &common, Number::F64, None)?;
+            Some((quantity, decode, register))
+        });
+        match decoded {
+            Some((quantity, decode, register)) if !twice => {
+                decodes.push((points.len(), pointer, decode));
+                points.push(Point { quantity, register });
+            }
+            _ => whole = false,
         }
     };
     if several.is_empty() {
@@ -542,16 +592,21 @@ fn sensor(table: &Table<'_>, brokers: &Known, read: &mut Read) {
             point.finish();
         }
     }
+    let (Some(id), Some(role)) = (common.id, common.role) else {
+        return;
+    };
     let meter = Meter {
-        id: Arc::clone(&common.id),
-        role: common.role,
+        id,
+        role,
         points,
         freshness,
         period: every.unwrap_or(Duration::from_secs(3_600)),
         rated: common.rated,
         heat_from_flow: common.heat_from_flow,
     };
-    fits_role(table, &meter);
+    if whole {
+        fits_role(table, &meter);
+    }
     if let (Some(broker), Some(topic)) = (broker, topic) {
         let meter = read.meters.len();
         read.subscriptions.push((

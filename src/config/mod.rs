@@ -147,7 +147,7 @@ pub struct Setup {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("{path}: {error}", path = path.display())]
+    #[error("{path}: {error}; name a file that can be read with --config", path = path.display())]
     Read {
         /// The file.
         path: PathBuf,

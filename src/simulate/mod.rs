@@ -42,8 +42,8 @@ use park::toml::Site;
 use physics::Physics;
 use physics::time::Local;
 
-/// How long the park lives before anyone looks, so that storages and loops stand
-/// where a day has left them, s.
+/// How long the park lives at least before anyone looks, so that storages and loops
+/// stand where a day has left them, s.
 const RUN_IN_S: i64 = 86_400;
 
 /// Where and when the simulated park is.
@@ -232,8 +232,13 @@ impl Simulation {
 }
 
 /// The park at the beginning of its history, and at the start.
+///
+/// It is born at a midnight: what a storage holds depends on when its life began, and
+/// two starts on one day are to tell the same past.
 fn live_through(settings: &Settings, begin: i64, end: i64) -> io::Result<(Physics, Physics)> {
-    let born = Timestamp::from_second(begin.saturating_sub(RUN_IN_S)).map_err(io::Error::other)?;
+    let eve = Timestamp::from_second(begin.saturating_sub(RUN_IN_S)).map_err(io::Error::other)?;
+    let midnight = eve.to_zoned_datetime(settings.zone.clone()).start_of_day();
+    let born = midnight.map_err(io::Error::other)?.timestamp();
     let mut opening = Physics::new(
         settings.seed,
         settings.latitude,
@@ -340,6 +345,22 @@ mod tests {
                 "{start} {hour:?}"
             );
         }
+    }
+
+    #[test]
+    fn two_starts_on_one_day_tell_the_same_past() {
+        let past = |start: &str| {
+            let settings = settings(start, None);
+            let end = settings.start.as_second();
+            let (opening, _) = live_through(&settings, end - 7_200, end).unwrap();
+            History::new(opening, end)
+        };
+        let later: Vec<_> = past("2026-06-03T04:01:00Z").collect();
+        let both: Vec<_> = past("2026-06-03T03:00:00Z")
+            .filter(|step| step.at >= later[0].at)
+            .collect();
+        assert_eq!(both.len(), 60);
+        assert!(both == later[..60]);
     }
 
     #[test]

@@ -7,6 +7,7 @@
     clippy::panic
 )]
 
+mod cli;
 mod influx;
 mod kills;
 mod modbus;

@@ -1,5 +1,6 @@
 //! Peers and hands for the tests.
 
+pub mod daemon;
 pub mod fake_broker;
 pub mod hostile;
 pub mod http;
