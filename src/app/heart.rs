@@ -8,6 +8,7 @@
 //! [`MOST_HELD`]; once it is, they go through the engine second by second, as they
 //! would have. What does not fit is counted.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use super::History;
 use super::held::Held;
 use super::publish::{Beside, Board};
 use crate::domain::interval::{Entry, ExportShape, Interval, Span};
-use crate::domain::meter::Park;
+use crate::domain::meter::{Park, PointIndex};
 use crate::domain::snapshot::Reading;
 use crate::engine::record::Recorder;
 use crate::engine::{Engine, Tick};
@@ -37,6 +38,9 @@ const MOST_WAITING: usize = 48 << 20;
 /// Readings that may wait for a clock: an hour of sixty meters. Their rows fit into
 /// [`MOST_WAITING`] unless they are uncommonly long.
 const MOST_HELD: usize = 200_000;
+/// Receipts that bring a batch to the disk before the tick: fewer than any broker has
+/// under way at once (mosquitto: 20), more than a few sensors send in a second.
+const EAGER_RECEIPTS: usize = 8;
 /// Readings taken from the queue at once.
 const AT_ONCE: usize = 256;
 /// Pause before a refused batch is tried again.
@@ -78,6 +82,10 @@ pub struct Parts {
     pub notifier: Notifier,
 }
 
+/// What went wrong last at the points of a meter: one that answers says nothing for
+/// its neighbours.
+pub type Details = BTreeMap<PointIndex, String>;
+
 /// A batch on its way to the disk, with what waits for it.
 struct Commit {
     answer: JoinHandle<Result<Committed, Refused>>,
@@ -96,7 +104,7 @@ pub struct Heart {
     refused: Option<(Batch, Vec<oneshot::Sender<()>>, tokio::time::Instant)>,
     held: Held,
     distrust: Option<Distrust>,
-    details: Vec<Option<String>>,
+    details: Vec<Details>,
     asked: Vec<bool>,
     seq: u64,
     begun: tokio::time::Instant,
@@ -134,7 +142,7 @@ impl Heart {
             refused: None,
             held,
             distrust: None,
-            details: vec![None; meters],
+            details: vec![Details::new(); meters],
             asked: vec![false; meters],
             seq: 0,
             begun,
@@ -160,7 +168,9 @@ impl Heart {
                 continue;
             }
             for mut reading in step.readings {
-                self.book(&mut reading);
+                self.parts.recorder.stamp(&mut reading);
+                self.parts.engine.hear(&reading);
+                self.parts.recorder.reading(&reading);
             }
             let tick = self.parts.engine.tick(step.at);
             last = Some(step.at);
@@ -262,11 +272,13 @@ impl Heart {
 
     /// Takes in what a source says.
     fn hear(&mut self, heard: Heard) {
-        if let Some(detail) = self.details.get_mut(heard.meter) {
-            if let Some(sentence) = &heard.detail {
-                *detail = Some(sentence.clone());
-            } else if heard.values.iter().all(|(_, said)| said.is_ok()) {
-                *detail = None;
+        if let Some(details) = self.details.get_mut(heard.meter) {
+            for (point, said) in &heard.values {
+                match (said, &heard.detail) {
+                    (Ok(_), _) => drop(details.remove(point)),
+                    (Err(_), Some(sentence)) => drop(details.insert(*point, sentence.clone())),
+                    (Err(_), None) => {}
+                }
             }
         }
         if let Some(asked) = self.asked.get_mut(heard.meter) {
@@ -281,26 +293,46 @@ impl Heart {
 
     /// Books a reading whose time is known.
     fn take(&mut self, heard: Heard) {
-        let at = self.parts.clock.at(heard.at);
         let mut reading = Reading {
             meter: heard.meter,
-            at,
+            at: self.parts.clock.at(heard.at),
             values: heard.values,
         };
-        self.book(&mut reading);
-        self.receipts.extend(heard.receipt);
-    }
-
-    fn book(&mut self, reading: &mut Reading) {
-        self.parts.recorder.stamp(reading);
-        self.parts.engine.hear(reading);
-        if self.parts.recorder.waiting() < MOST_WAITING {
-            self.parts.recorder.reading(reading);
-        } else {
+        self.parts.recorder.stamp(&mut reading);
+        if !heard.late {
+            self.parts.engine.hear(&reading);
+        }
+        if self.parts.recorder.waiting() >= MOST_WAITING {
             if self.parts.board.losses.unwritten_reading() {
                 error!("The disk has not taken anything for too long; rows are given up.");
             }
+            // Dropping the receipt makes the broker send the message again.
+            return;
         }
+        if heard.late {
+            self.parts.recorder.late(&reading);
+        } else {
+            self.parts.recorder.reading(&reading);
+        }
+        self.receipts.extend(heard.receipt);
+        self.hand_over_early();
+    }
+
+    /// Brings to the disk what a broker waits for, before the tick: it sends on only
+    /// when it has its acknowledgements, and sends few at a time.
+    fn hand_over_early(&mut self) {
+        let (Some(at), Some(_)) = (self.parts.last_at, self.seq.checked_sub(1)) else {
+            return;
+        };
+        let busy = self.under_way.is_some() || self.refused.is_some();
+        if busy || self.receipts.len() < EAGER_RECEIPTS {
+            return;
+        }
+        // The books go with the rows that they rest on.
+        let tick = self.parts.engine.tick(at);
+        self.entries.extend(tick.entries);
+        self.closed.extend(tick.closed);
+        self.hand_over(at);
     }
 
     /// Shows a reading whose time is not known, and keeps it until it is.
@@ -310,7 +342,9 @@ impl Heart {
             at: self.parts.clock.steady(heard.at),
             values: heard.values.clone(),
         };
-        self.parts.engine.show(&shown);
+        if !heard.late {
+            self.parts.engine.show(&shown);
+        }
         self.held.keep(heard);
     }
 
@@ -500,6 +534,7 @@ impl Heart {
                 if let Some(dropped) = committed.dropped {
                     self.parts.recorder.dropped(committed.until, dropped.points);
                 }
+                self.hand_over_early();
             }
             Err(Refused { error, batch }) => {
                 warn!(%error, "The store did not take a batch; it is tried again.");

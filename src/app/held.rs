@@ -62,6 +62,7 @@ mod tests {
             values: Vec::new(),
             detail: None,
             receipt: None,
+            late: false,
         }
     }
 

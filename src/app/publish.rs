@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use super::heart::Details;
 use super::losses::Losses;
 use crate::config::Setup;
 use crate::domain::balance::powers;
@@ -18,6 +19,7 @@ use crate::sink::stats::SinkStats;
 use crate::source::{Outcome, SourceStats};
 use crate::store::StoreStats;
 use crate::sys::clock::wall;
+use crate::sys::process;
 use crate::web::live::Place;
 use crate::web::{
     Health, LiveView, MeterNumbers, MeterView, Numbers, Ratios, Services, SinkNumbers, SinkView,
@@ -51,7 +53,7 @@ pub struct Beside<'a> {
     /// Whether the clock can be trusted.
     pub clock_trusted: bool,
     /// What went wrong last at each meter.
-    pub details: &'a [Option<String>],
+    pub details: &'a [Details],
 }
 
 /// The page before anything was heard.
@@ -100,7 +102,7 @@ impl Board {
                 age_s: now.age_s,
                 power_w: now.power_w,
                 heat_power_w: now.heat_power_w,
-                last_error: beside.details.get(index).cloned().flatten(),
+                last_error: last_error(beside.details.get(index)),
                 values: if points <= SHOWN_POINTS {
                     values(engine, index, frame.at)
                 } else {
@@ -206,7 +208,6 @@ impl Board {
             .zip(counts)
             .map(|(meter, counts)| MeterNumbers {
                 id: Arc::clone(&meter.id),
-                up: None,
                 reads: Outcome::ALL
                     .iter()
                     .map(|(outcome, label)| (*label, counts.of(*outcome)))
@@ -224,6 +225,7 @@ impl Board {
                     .collect(),
                 last_success_s: numbers.last_ok.map(seconds),
                 backlog_points: Some(numbers.backlog_points),
+                quarantined_rows: Some(numbers.quarantined),
             }
         });
         Numbers {
@@ -234,10 +236,18 @@ impl Board {
             journal_oldest_s: self.store.oldest().map(seconds),
             journal_dropped_points: Some(self.store.dropped_points()),
             journal_unwritten_readings: Some(self.losses.readings_unwritten()),
+            dropped_readings: Some(self.sources.dropped()),
+            cpu_s: process::cpu_seconds(),
+            resident_bytes: process::resident_bytes(),
             clock_held_readings: Some(self.losses.held()),
             clock_held_dropped: Some(self.losses.held_readings_lost()),
         }
     }
+}
+
+/// The first of what went wrong at a meter.
+fn last_error(details: Option<&Details>) -> Option<String> {
+    details?.values().next().cloned()
 }
 
 fn values(engine: &Engine, index: usize, now: Timestamp) -> BTreeMap<&'static str, f64> {

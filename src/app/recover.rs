@@ -71,6 +71,7 @@ pub fn recover(
         closed.extend(tick.closed);
         blocks += 1;
     }
+    engine.begin_anew();
     let mut unjournaled = found.unjournaled;
     if blocks > 0 {
         info!(blocks, rows, "Caught up with the journal.");

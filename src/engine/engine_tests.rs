@@ -136,6 +136,50 @@ fn an_interval_closes_a_minute_after_its_end_and_not_before() {
 }
 
 #[test]
+fn a_register_that_is_refused_shows_at_its_meter_while_its_power_is_good() {
+    let mut engine = Engine::new(grid_and_pv(), &[]);
+    let refused = Err(Reason::Exception);
+    engine.hear(&says(0, at(0), &[watts(-3_600.0), refused, count(10_000)]));
+    let frame = engine.tick(at(0)).frame;
+    let pcc = &frame.meters[0];
+    assert_eq!(
+        (pcc.quality, pcc.reason),
+        (Quality::Missing, Some(Reason::Exception))
+    );
+    assert_eq!(pcc.power_w, Some(-3_600.0));
+    assert!(frame.powers.of(Flow::Export).is_ok());
+}
+
+#[test]
+fn intervals_of_a_downtime_wait_for_the_first_readings_after_catching_up() {
+    let park = grid_and_pv();
+    let mut engine = Engine::new(Arc::clone(&park), &[]);
+    for s in 0..10 {
+        second(s).iter().for_each(|reading| engine.hear(reading));
+        engine.tick(at(s));
+    }
+    engine.begin_anew();
+    // Half an hour later the meters speak again, in the second tick.
+    let early = engine.tick(at(1_900));
+    assert_eq!(
+        early.closed,
+        [],
+        "nothing closes before a meter could speak"
+    );
+    let mut entries = early.entries;
+    second(1_901)
+        .iter()
+        .for_each(|reading| engine.hear(reading));
+    entries.extend(engine.tick(at(1_901)).entries);
+    assert!(
+        entries.iter().all(|entry| entry.energy.is_ok()),
+        "{entries:?}"
+    );
+    let closed = engine.tick(at(1_960)).closed;
+    assert_eq!(closed.len(), 2);
+}
+
+#[test]
 fn export_is_shaped_by_who_fed_it() {
     let battery = meter("bat", "battery", &["power"]);
     let grid = meter("pcc", "grid", &["power"]);

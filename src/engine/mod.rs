@@ -44,7 +44,8 @@ const OPEN_EVERY_S: i64 = 5;
 /// What is known of a meter at a tick.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MeterNow {
-    /// How good its power is, or of all its values where it has no power.
+    /// How good its power and its registers are, or all its values where it has no
+    /// power.
     pub quality: Quality,
     /// Why it is not good.
     pub reason: Option<Reason>,
@@ -312,6 +313,12 @@ impl Engine {
         }
     }
 
+    /// Has caught up with an earlier run: intervals of the time in between wait for
+    /// the first readings, as after any start.
+    pub fn begin_anew(&mut self) {
+        self.started = None;
+    }
+
     /// Takes over from an engine of the same park what is not in its rows of state.
     pub fn inherit(&mut self, earlier: &mut Self) {
         self.snapshot = earlier.snapshot.clone();
@@ -569,6 +576,15 @@ impl Engine {
                 }
             }
             (electricity, heat) => electricity.iter().chain(heat).for_each(&mut see),
+        }
+        // A register that settles is as much the meter as its power is.
+        let tracks = self.books.get(index).map_or(&[][..], MeterBook::tracks);
+        for track in tracks {
+            if let Some(Origin::Register(point)) = track.origin()
+                && let Err(reason) = self.snapshot.standing(meter, index, point, now)
+            {
+                see(&Err(Gaps::one(&meter.id, reason)));
+            }
         }
         let watts = |stated: &Option<Stated<f64>>| {
             stated

@@ -131,6 +131,15 @@ impl Recorder {
 
     /// Writes a reading.
     pub fn reading(&mut self, reading: &Reading) {
+        self.write(reading, Quality::Good);
+    }
+
+    /// Writes a reading that is of a time gone by: marked stale, and never read back.
+    pub fn late(&mut self, reading: &Reading) {
+        self.write(reading, Quality::Stale);
+    }
+
+    fn write(&mut self, reading: &Reading, at_best: Quality) {
         let Some(meter) = self.meters.get(reading.meter) else {
             return;
         };
@@ -153,7 +162,7 @@ impl Recorder {
         }
         // The worst of the row: a value that the device refused is missing, whatever
         // stands beside it.
-        let quality = missing.map_or(Quality::Good, |_| Quality::Missing);
+        let quality = missing.map_or(at_best, |_| Quality::Missing);
         self.rows.int(schema::QUALITY, quality.code());
         if let Some(reason) = missing {
             self.rows.int(schema::REASON, reason.code());
@@ -253,6 +262,10 @@ impl Recorder {
                 .find(|(key, _)| key == name)
                 .map(|(_, value)| value)
         };
+        let stale = FieldValue::Integer(Quality::Stale.code());
+        if field(schema::QUALITY) == Some(&stale) {
+            return None;
+        }
         let mut values = Vec::new();
         for (point, fields) in rows.points.iter().enumerate() {
             let said = match (field(fields.value), &fields.worth) {

@@ -45,4 +45,6 @@ pub struct Heard {
     /// To be fired when this is on disk: the broker waits for it. Dropping it
     /// unfired makes the broker send the message again.
     pub receipt: Option<oneshot::Sender<()>>,
+    /// Of a time gone by, nobody knows when: stored, and no measurement of now.
+    pub late: bool,
 }

@@ -29,7 +29,7 @@ impl Outcome {
         (Self::Ok, "ok"),
         (Self::Timeout, "timeout"),
         (Self::Exception, "exception"),
-        (Self::Short, "short"),
+        (Self::Short, "decode"),
         (Self::Connect, "connect"),
     ];
 }

@@ -182,6 +182,9 @@ impl Store {
         self.settle_trouble(trouble.as_ref());
         self.stats.set_journal(self.journal.bytes());
         self.stats.set_committed(seq, batch.at, now);
+        if self.stats.oldest().is_none() {
+            self.stats.set_oldest(self.journal.oldest().ok().flatten());
+        }
         Ok(Committed {
             seq,
             until: batch.at,

@@ -1,6 +1,7 @@
-//! The machine around the daemon: clocks, logs, systemd, secrets.
+//! The machine around the daemon: clocks, logs, systemd, secrets, the process.
 
 pub mod clock;
 pub mod log;
+pub mod process;
 pub mod secret;
 pub mod systemd;

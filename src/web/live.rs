@@ -67,7 +67,7 @@ pub struct Ratios {
     pub self_consumption: Option<f64>,
     /// Load that was not imported, of load.
     pub self_sufficiency: Option<f64>,
-    /// Heat from the sun, of heat supplied.
+    /// Heat from the sun, of all heat made.
     pub solar_fraction: Option<f64>,
     /// Since when the energies are summed.
     pub from: Option<Timestamp>,

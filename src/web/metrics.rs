@@ -19,9 +19,11 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use super::live::{LiveView, VERSION};
+use super::live::{LiveView, MeterView, VERSION};
 use super::server::Shared;
 use crate::domain::flow::{FLOWS, Flow};
+use crate::domain::meter::Carrier;
+use crate::domain::quality::Reason;
 
 /// What a scrape tells beside the live view. `None` and an absent row mean: not known.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -40,6 +42,12 @@ pub struct Numbers {
     pub journal_dropped_points: Option<u64>,
     /// Readings in the books and not in the journal, whose disk took nothing for too long.
     pub journal_unwritten_readings: Option<u64>,
+    /// Readings of meters that were dropped because the engine was behind.
+    pub dropped_readings: Option<u64>,
+    /// CPU time of this process, seconds.
+    pub cpu_s: Option<f64>,
+    /// Memory of this process, bytes.
+    pub resident_bytes: Option<u64>,
     /// Readings that wait for a trusted clock.
     pub clock_held_readings: Option<u64>,
     /// Readings lost because too many waited for a trusted clock.
@@ -51,9 +59,7 @@ pub struct Numbers {
 pub struct MeterNumbers {
     /// Its name.
     pub id: Arc<str>,
-    /// Whether it answered when it was last asked.
-    pub up: Option<bool>,
-    /// Reads by result: `ok timeout connect exception …`.
+    /// Reads by result: `ok timeout exception decode connect`.
     pub reads: Vec<(&'static str, u64)>,
     /// When it last answered, seconds since 1970.
     pub last_success_s: Option<f64>,
@@ -70,6 +76,8 @@ pub struct SinkNumbers {
     pub last_success_s: Option<f64>,
     /// Points that wait on disk.
     pub backlog_points: Option<u64>,
+    /// Rows that it refused for good, set aside on disk.
+    pub quarantined_rows: Option<u64>,
 }
 
 type Labels = Vec<(&'static str, String)>;
@@ -128,10 +136,27 @@ fn real(count: u64) -> f64 {
 }
 
 fn live(scrape: &mut Scrape, view: &LiveView) {
-    let powers = FLOWS
-        .iter()
-        .filter_map(|row| Some((label("flow", row.name), view.watts(row.flow)?)));
-    scrape.reals("power_watts", "Power of a flow", powers);
+    let of = |carrier| {
+        let flows = FLOWS.iter().filter(move |row| row.carrier == carrier);
+        flows.filter_map(|row| Some((label("flow", row.name), view.watts(row.flow)?)))
+    };
+    let help = "Electrical power of a flow";
+    scrape.reals("power_watts", help, of(Carrier::Electricity));
+    let help = "Heat power of a flow";
+    scrape.reals("heat_power_watts", help, of(Carrier::Heat));
+    let temperatures = view.meters.iter().flat_map(|meter| {
+        let values = meter.values.iter();
+        values.filter_map(|(field, value)| {
+            let point = field.strip_suffix("_degc")?.to_owned();
+            let meter = ("meter", meter.id.to_string());
+            Some((vec![meter, ("point", point)], *value))
+        })
+    });
+    scrape.reals(
+        "temperature_celsius",
+        "Temperature at a meter",
+        temperatures,
+    );
     let residuals = [
         ("electricity", Flow::Residual),
         ("heat", Flow::HeatResidual),
@@ -146,17 +171,25 @@ fn live(scrape: &mut Scrape, view: &LiveView) {
     scrape.one_real("self_consumption_ratio", help, ratios.self_consumption);
     let help = "Load that was not imported, of load";
     scrape.one_real("self_sufficiency_ratio", help, ratios.self_sufficiency);
-    let help = "Heat from the sun, of heat supplied";
+    let help = "Heat from the sun, of all heat made";
     scrape.one_real("solar_fraction_ratio", help, ratios.solar_fraction);
     let trusted = if view.clock_trusted { 1.0 } else { 0.0 };
     let help = "Whether the wall clock can be believed";
     scrape.one_real("clock_trusted", help, Some(trusted));
 }
 
-fn meters(scrape: &mut Scrape, meters: &[MeterNumbers]) {
-    let up = meters.iter().filter_map(|meter| {
-        let up = if meter.up? { 1.0 } else { 0.0 };
-        Some((label("meter", &meter.id), up))
+/// Whether a meter answers: also a device that refuses or has no value does.
+fn answers(meter: &MeterView) -> bool {
+    !matches!(
+        meter.reason,
+        Some(Reason::Timeout | Reason::Connect | Reason::Stale | Reason::NeverSeen)
+    )
+}
+
+fn meters(scrape: &mut Scrape, view: &LiveView, meters: &[MeterNumbers]) {
+    let up = view.meters.iter().map(|meter| {
+        let up = if answers(meter) { 1.0 } else { 0.0 };
+        (label("meter", &meter.id), up)
     });
     scrape.reals("meter_up", "Whether a meter answered when last asked", up);
     let reads = meters.iter().flat_map(|meter| {
@@ -190,6 +223,11 @@ fn sinks(scrape: &mut Scrape, sinks: &[SinkNumbers]) {
         .iter()
         .filter_map(|sink| Some((label("sink", &sink.name), real(sink.backlog_points?))));
     scrape.reals("sink_backlog_points", "Points that wait on disk", backlog);
+    let aside = sinks
+        .iter()
+        .filter_map(|sink| Some((label("sink", &sink.name), sink.quarantined_rows?)));
+    let help = "Rows that a sink refused for good, set aside on disk";
+    scrape.counts("sink_quarantined_rows", help, aside);
 }
 
 fn journal(scrape: &mut Scrape, numbers: &Numbers) {
@@ -204,6 +242,16 @@ fn journal(scrape: &mut Scrape, numbers: &Numbers) {
     let help = "Readings not in the journal because the disk took nothing for too long";
     let unwritten = numbers.journal_unwritten_readings;
     scrape.one_count("journal_unwritten_readings", help, unwritten);
+}
+
+fn machine(scrape: &mut Scrape, numbers: &Numbers) {
+    let help = "Readings of meters dropped because the engine was behind";
+    scrape.one_count("dropped_readings", help, numbers.dropped_readings);
+    let help = "CPU time of this process";
+    scrape.one_real("process_cpu_seconds", help, numbers.cpu_s);
+    let help = "Memory of this process";
+    let resident = numbers.resident_bytes.map(real);
+    scrape.one_real("process_resident_memory_bytes", help, resident);
 }
 
 fn clock(scrape: &mut Scrape, numbers: &Numbers) {
@@ -223,9 +271,10 @@ pub(super) fn text(view: &LiveView, numbers: &Numbers, requests: u64, streams: u
     }
     scrape.0.register("build", "What runs", Info::new(build));
     live(&mut scrape, view);
-    meters(&mut scrape, &numbers.meters);
+    meters(&mut scrape, view, &numbers.meters);
     sinks(&mut scrape, &numbers.sinks);
     journal(&mut scrape, numbers);
+    machine(&mut scrape, numbers);
     clock(&mut scrape, numbers);
     let help = "Requests over HTTP";
     scrape.one_count("http_requests", help, Some(requests));

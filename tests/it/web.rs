@@ -374,13 +374,11 @@ async fn metrics_can_be_parsed_and_leave_out_what_is_not_known() {
         meters: vec![
             MeterNumbers {
                 id: "pcc".into(),
-                up: Some(true),
                 reads: vec![("ok", 7), ("timeout", 0)],
                 last_success_s: Some(1.5),
             },
             MeterNumbers {
                 id: show_park::SILENT.into(),
-                up: Some(false),
                 ..MeterNumbers::default()
             },
         ],
@@ -409,6 +407,7 @@ async fn metrics_can_be_parsed_and_leave_out_what_is_not_known() {
         "sunledger_journal_bytes 4096.0",
         "sunledger_solar_fraction_ratio 0.94",
         "sunledger_sse_clients 0.0",
+        "sunledger_meter_up{meter=\"pcc\"} 1.0",
     ] {
         assert!(samples.contains(&line), "{line}\n{text}");
     }

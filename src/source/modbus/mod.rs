@@ -305,6 +305,7 @@ impl Worker {
             values,
             detail,
             receipt: None,
+            late: false,
         };
         match self.tx.try_send(heard) {
             Ok(()) => self.behind = false,

@@ -18,6 +18,7 @@
 //! never suffers. Where the app is behind, messages wait here up to [`MAX_UNACKED`];
 //! then the connection is closed and the broker keeps what comes.
 
+mod backlog;
 mod known;
 mod receipts;
 mod session;
@@ -101,6 +102,8 @@ pub struct Subscription {
     pub points: Vec<(PointIndex, Option<String>, Decode)>,
     /// Whether a retained message is a reading: the sensor speaks only on change.
     pub retained_ok: bool,
+    /// How often the sensor speaks; zero where it speaks on change.
+    pub every: Duration,
 }
 
 /// Hears the broker until `stop` is cancelled or nobody listens.

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::backlog::Backlog;
 use super::known::Known;
 use super::receipts::{Delivery, Fate, Receipts, Settled};
 use super::{MAX_UNACKED, Settings, Subscription, words};
@@ -46,6 +47,7 @@ pub struct Session {
     topics: BTreeMap<String, Vec<usize>>,
     receipts: Receipts,
     known: Known,
+    backlog: Backlog,
     /// Readings for which the queue to the app had no room.
     held: VecDeque<Heard>,
     /// Connections so far.
@@ -79,6 +81,7 @@ impl Session {
             topics,
             receipts: Receipts::default(),
             known: Known::default(),
+            backlog: Backlog::default(),
             held: VecDeque::new(),
             connection: 0,
             since: None,
@@ -185,7 +188,7 @@ impl Session {
 
     fn handle(&mut self, event: Event) -> Result<(), String> {
         match event {
-            Event::Incoming(Packet::ConnAck(_)) => self.connected(),
+            Event::Incoming(Packet::ConnAck(ack)) => self.connected(ack.session_present),
             Event::Incoming(Packet::SubAck(ack)) => self.subscribed(&ack),
             Event::Incoming(Packet::Publish(message)) => return self.publish(&message),
             Event::Outgoing(Outgoing::Subscribe(pkid)) => {
@@ -198,8 +201,11 @@ impl Session {
         Ok(())
     }
 
-    fn connected(&mut self) {
+    fn connected(&mut self, session_kept: bool) {
         self.connection += 1;
+        if session_kept {
+            self.backlog.begin(self.topics.keys());
+        }
         self.since = Some(clock::mono());
         if std::mem::take(&mut self.told_lost) {
             let broker = format!("{}:{}", self.settings.host, self.settings.port);
@@ -271,6 +277,13 @@ impl Session {
             self.receipts.await_first(delivery, fate);
             return Ok(());
         }
+        let every = places
+            .iter()
+            .filter_map(|place| self.settings.subscriptions.get(*place));
+        let every = every.map(|subscription| subscription.every).min();
+        let late = self
+            .backlog
+            .is_late(&message.topic, every.unwrap_or_default(), at);
         let mut receipts = Vec::new();
         let mut document = None;
         for place in places {
@@ -304,6 +317,7 @@ impl Session {
                 values,
                 detail,
                 receipt,
+                late,
             });
         }
         if wants_ack {
@@ -348,6 +362,7 @@ impl Session {
             values,
             detail: Some(detail.to_owned()),
             receipt: None,
+            late: false,
         });
     }
 
