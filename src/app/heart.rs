@@ -5,9 +5,9 @@
 //! entries gather for the next one; while the disk refuses, the refused batch is
 //! tried again and what gathers is bounded by [`MOST_WAITING`]. While the clock is
 //! not trusted, readings are held with their monotonic stamp, at most
-//! [`MOST_HELD`], and get their time once it is; what does not fit is counted.
+//! [`MOST_HELD`]; once it is, they go through the engine second by second, as they
+//! would have. What does not fit is counted.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::History;
+use super::held::Held;
 use super::publish::{Beside, Board};
 use crate::domain::interval::{Entry, ExportShape, Interval, Span};
 use crate::domain::meter::Park;
@@ -30,9 +31,11 @@ use crate::store::{Batch, Committed, Refused, StoreHandle};
 use crate::sys::clock::{Distrust, Moment, WallClock, mono};
 use crate::sys::systemd::{Mark, Notifier, Watchdog, watchdog_period};
 
-/// Rows that may wait for the disk: minutes of a large park, a part of a small box's memory.
-const MOST_WAITING: usize = 16 << 20;
-/// Readings that may wait for a clock: an hour of sixty meters.
+/// Rows that may wait for the disk: minutes of a large park. All of them fit into
+/// one block of the journal, with room for the intervals that settle meanwhile.
+const MOST_WAITING: usize = 48 << 20;
+/// Readings that may wait for a clock: an hour of sixty meters. Their rows fit into
+/// [`MOST_WAITING`] unless they are uncommonly long.
 const MOST_HELD: usize = 200_000;
 /// Readings taken from the queue at once.
 const AT_ONCE: usize = 256;
@@ -43,8 +46,11 @@ const TRY_AGAIN: Duration = Duration::from_secs(1);
 const READY_WITHIN: Duration = Duration::from_secs(5);
 /// How long the last batch may take at the end.
 const LAST_COMMIT: Duration = Duration::from_secs(5);
-/// Seconds between status lines for systemd.
+/// Seconds between status lines for systemd, where nothing new is wrong.
 const STATUS_EVERY_S: u64 = 10;
+/// A commit that takes longer is worth a word: many times what a slow disk needs,
+/// well before the watchdog bites.
+const DISK_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 /// Steps of history in one commit: an hour of minutes.
 const HISTORY_STEPS: usize = 60;
 
@@ -72,7 +78,12 @@ pub struct Parts {
     pub notifier: Notifier,
 }
 
-type Commit = JoinHandle<Result<Committed, Refused>>;
+/// A batch on its way to the disk, with what waits for it.
+struct Commit {
+    answer: JoinHandle<Result<Committed, Refused>>,
+    receipts: Vec<oneshot::Sender<()>>,
+    since: tokio::time::Instant,
+}
 
 /// The heart.
 pub struct Heart {
@@ -81,9 +92,9 @@ pub struct Heart {
     closed: Vec<(Span, ExportShape)>,
     journaled: Vec<(Timestamp, i64)>,
     receipts: Vec<oneshot::Sender<()>>,
-    under_way: Option<(Commit, Vec<oneshot::Sender<()>>)>,
+    under_way: Option<Commit>,
     refused: Option<(Batch, Vec<oneshot::Sender<()>>, tokio::time::Instant)>,
-    held: VecDeque<Heard>,
+    held: Held,
     distrust: Option<Distrust>,
     details: Vec<Option<String>>,
     asked: Vec<bool>,
@@ -91,14 +102,8 @@ pub struct Heart {
     begun: tokio::time::Instant,
     ready: bool,
     watchdog: Option<(Watchdog, Arc<Mark>, Arc<Mark>)>,
-    lost: Lost,
-}
-
-/// What had to be given up, counted.
-#[derive(Default)]
-struct Lost {
-    held: u64,
-    rows: u64,
+    /// What systemd was last told to be wrong.
+    trouble: Option<String>,
 }
 
 impl Heart {
@@ -118,6 +123,7 @@ impl Heart {
             let commit = watchdog.mark("commit", begun);
             (watchdog, tick, commit)
         });
+        let held = Held::new(MOST_HELD, Arc::clone(&parts.board.losses));
         Self {
             parts,
             entries: Vec::new(),
@@ -126,7 +132,7 @@ impl Heart {
             receipts: Vec::new(),
             under_way: None,
             refused: None,
-            held: VecDeque::new(),
+            held,
             distrust: None,
             details: vec![None; meters],
             asked: vec![false; meters],
@@ -134,7 +140,7 @@ impl Heart {
             begun,
             ready: false,
             watchdog,
-            lost: Lost::default(),
+            trouble: None,
         }
     }
 
@@ -160,11 +166,13 @@ impl Heart {
             last = Some(step.at);
             self.take_tick(tick, step.at);
             if count % HISTORY_STEPS == HISTORY_STEPS - 1 {
-                self.commit_and_wait(step.at).await;
+                let commit = self.commit_and_wait(step.at);
+                stop.run_until_cancelled(commit).await;
             }
         }
         if let Some(at) = last {
-            self.commit_and_wait(at).await;
+            let commit = self.commit_and_wait(at);
+            stop.run_until_cancelled(commit).await;
             self.parts.last_at = Some(at);
         }
         let mut state = self.parts.engine.state_for_resume();
@@ -178,6 +186,8 @@ impl Heart {
     /// Beats until `stop` is cancelled.
     pub async fn run(&mut self, stop: &CancellationToken) {
         self.begun = mono();
+        // Before anything is heard: what comes under a wrong clock is held.
+        self.judge(Moment::now());
         let mut heard = Vec::with_capacity(AT_ONCE);
         let mut next = self.next_tick();
         loop {
@@ -212,21 +222,27 @@ impl Heart {
             self.hear(one);
         }
         let last = async {
-            if self.under_way.is_some() {
-                let done = wait(&mut self.under_way).await;
-                self.committed(done);
+            let last_at = self.parts.last_at;
+            let at = match self.distrust {
+                None => Some(Moment::now().wall).max(last_at),
+                // A wrong time must not become the newest in the journal.
+                Some(_) => last_at,
+            };
+            if let Some(at) = at {
+                if self.distrust.is_none() {
+                    let tick = self.parts.engine.tick(at);
+                    self.entries.extend(tick.entries);
+                    self.closed.extend(tick.closed);
+                }
+                self.commit_and_wait(at).await;
             }
-            let at = self.parts.last_at.unwrap_or_else(|| Moment::now().wall);
-            let at = at.max(Moment::now().wall);
-            if self.distrust.is_none() {
-                let tick = self.parts.engine.tick(at);
-                self.entries.extend(tick.entries);
-                self.closed.extend(tick.closed);
-            }
-            self.commit_and_wait(at).await;
             self.parts.store.flush().await
         };
         match timeout(LAST_COMMIT, last).await {
+            Ok(Ok(())) if self.held.len() > 0 => warn!(
+                held = self.held.len(),
+                "The clock was not trusted to the end; held readings are lost."
+            ),
             Ok(Ok(())) => info!("Everything heard is stored."),
             Ok(Err(error)) => {
                 error!(%error, "The ledger could not be written at the end; it catches up at the next start.")
@@ -281,78 +297,106 @@ impl Heart {
         if self.parts.recorder.waiting() < MOST_WAITING {
             self.parts.recorder.reading(reading);
         } else {
-            if self.lost.rows == 0 {
+            if self.parts.board.losses.unwritten_reading() {
                 error!("The disk has not taken anything for too long; rows are given up.");
             }
-            self.lost.rows += 1;
         }
     }
 
     /// Shows a reading whose time is not known, and keeps it until it is.
     fn hold(&mut self, heard: Heard) {
-        let at = self.parts.clock.at(heard.at);
         let shown = Reading {
             meter: heard.meter,
-            at,
+            at: self.parts.clock.steady(heard.at),
             values: heard.values.clone(),
         };
         self.parts.engine.show(&shown);
-        if self.held.len() >= MOST_HELD {
-            self.held.pop_front();
-            self.lost.held += 1;
-        }
-        self.held.push_back(heard);
+        self.held.keep(heard);
     }
 
     /// One beat: judge the clock, strike the balance, publish, hand over.
     fn beat(&mut self) {
         let now = Moment::now();
-        let distrust = self.parts.clock.observe(now).err();
-        if distrust != self.distrust {
-            self.change_trust(distrust);
-        }
-        let second = now.wall.as_millisecond().div_euclid(1_000);
-        let at = Timestamp::from_second(second).unwrap_or(now.wall);
-        if let Some((_, tick, _)) = &self.watchdog {
+        self.judge(now);
+        let at = second_of(now.wall);
+        let progress = self.watchdog.as_ref().map(|(_, tick, commit)| {
             tick.moved();
-        }
+            Arc::clone(commit)
+        });
         if self.distrust.is_some() {
-            let frame = self.parts.engine.look(at);
+            let late = Duration::try_from(now.wall.duration_since(at)).unwrap_or_default();
+            let steady = self
+                .parts
+                .clock
+                .steady(now.mono.checked_sub(late).unwrap_or(now.mono));
+            let mut frame = self.parts.engine.look(steady);
+            frame.at = at;
             self.publish(&frame);
-            // Nothing is handed to the disk meanwhile, so it cannot stand still.
-            if let Some((_, _, commit)) = &self.watchdog {
+            // Nothing new is handed to the disk, so it owes no progress unless it
+            // still has something in hand.
+            if self.under_way.is_none()
+                && let Some(commit) = progress
+            {
                 commit.moved();
             }
         } else if self.parts.last_at.is_none_or(|last| at > last) {
-            self.parts.last_at = Some(at);
-            let tick = self.parts.engine.tick(at);
-            self.publish(&tick.frame);
-            self.take_tick(tick, at);
+            let frame = self.strike(at);
+            self.publish(&frame);
             self.hand_over(at);
         }
         self.tell_systemd(now);
     }
 
-    fn change_trust(&mut self, distrust: Option<Distrust>) {
+    /// Strikes the balance of a moment that has not been struck.
+    fn strike(&mut self, at: Timestamp) -> crate::engine::Frame {
+        self.parts.last_at = Some(at);
+        self.parts.clock.journaled(at);
+        let tick = self.parts.engine.tick(at);
+        let frame = tick.frame.clone();
+        self.take_tick(tick, at);
+        frame
+    }
+
+    /// Looks at the clock, and holds or releases readings where trust has changed.
+    fn judge(&mut self, now: Moment) {
+        let distrust = self.parts.clock.observe(now).err();
+        if distrust == self.distrust {
+            return;
+        }
+        self.distrust = distrust;
         match distrust {
             Some(why) => warn!(
                 why = why.sentence(),
                 "The clock is not trusted; readings are held."
             ),
             None => {
-                let (held, given_up) = (self.held.len(), self.lost.held);
+                let (held, given_up) = (
+                    self.held.len(),
+                    self.parts.board.losses.held_readings_lost(),
+                );
                 info!(
                     held,
                     given_up, "The clock is trusted; held readings get their time."
                 );
-                self.parts.engine.forget();
-                self.distrust = None;
-                for heard in std::mem::take(&mut self.held) {
-                    self.take(heard);
-                }
+                self.release();
             }
         }
-        self.distrust = distrust;
+    }
+
+    /// Goes through held readings as if they were heard now, second by second. A
+    /// time that was already recorded does not come twice.
+    fn release(&mut self) {
+        self.parts.engine.forget();
+        let mut struck = None;
+        for heard in self.held.release() {
+            let second = second_of(self.parts.clock.at(heard.at));
+            let new = Some(second) > struck && Some(second) > self.parts.last_at;
+            if new {
+                self.strike(second);
+                struck = Some(second);
+            }
+            self.take(heard);
+        }
     }
 
     fn take_tick(&mut self, tick: Tick, at: Timestamp) {
@@ -365,6 +409,9 @@ impl Heart {
 
     fn publish(&mut self, frame: &crate::engine::Frame) {
         self.seq += 1;
+        let since = self.under_way.as_ref().map(|commit| commit.since);
+        let hangs = since.is_some_and(|since| mono() - since > DISK_ANSWERS_WITHIN);
+        self.parts.board.losses.set_disk_hangs(hangs);
         let beside = Beside {
             seq: self.seq,
             clock_trusted: self.distrust.is_none(),
@@ -372,9 +419,11 @@ impl Heart {
         };
         let page = self.parts.board.frame(&self.parts.engine, frame, &beside);
         self.parts.live.send_replace(Arc::new(page));
-        if self.seq % STATUS_EVERY_S == 1 {
-            let status = self.parts.board.status(frame);
+        let trouble = self.parts.board.trouble(self.distrust.is_none());
+        if self.seq % STATUS_EVERY_S == 1 || trouble != self.trouble {
+            let status = self.parts.board.status(frame, trouble.as_deref());
             self.parts.notifier.status(&status);
+            self.trouble = trouble;
         }
     }
 
@@ -415,8 +464,11 @@ impl Heart {
 
     fn send(&mut self, batch: Batch, receipts: Vec<oneshot::Sender<()>>) {
         let store = self.parts.store.clone();
-        let commit = tokio::spawn(async move { store.commit(batch).await });
-        self.under_way = Some((commit, receipts));
+        self.under_way = Some(Commit {
+            answer: tokio::spawn(async move { store.commit(batch).await }),
+            receipts,
+            since: mono(),
+        });
     }
 
     fn try_again(&mut self) {
@@ -458,28 +510,38 @@ impl Heart {
         }
     }
 
-    /// Brings everything that waits to the disk and waits for it.
+    /// Brings everything that waits to the disk, and tries until it is there.
     async fn commit_and_wait(&mut self, at: Timestamp) {
-        if let Some((batch, receipts, _)) = self.refused.take() {
-            self.send(batch, receipts);
-            let done = wait(&mut self.under_way).await;
-            self.committed(done);
-        }
+        self.answered().await;
         self.hand_over(at);
-        let done = wait(&mut self.under_way).await;
-        self.committed(done);
+        self.answered().await;
+    }
+
+    /// Waits until the disk has taken what it was given.
+    async fn answered(&mut self) {
+        loop {
+            if self.under_way.is_some() {
+                let done = wait(&mut self.under_way).await;
+                self.committed(done);
+            } else if let Some((_, _, again)) = &self.refused {
+                sleep_until(*again).await;
+                self.try_again();
+            } else {
+                return;
+            }
+        }
     }
 }
 
 type Done = (Result<Committed, Refused>, Vec<oneshot::Sender<()>>);
 
 /// Waits for the commit under way; for ever where there is none.
-async fn wait(under_way: &mut Option<(Commit, Vec<oneshot::Sender<()>>)>) -> Option<Done> {
-    let Some((commit, _)) = under_way.as_mut() else {
+async fn wait(under_way: &mut Option<Commit>) -> Option<Done> {
+    let Some(commit) = under_way.as_mut() else {
         return std::future::pending().await;
     };
-    let result = commit.await;
-    let (_, receipts) = under_way.take()?;
+    let result = (&mut commit.answer).await;
+    let Commit { receipts, .. } = under_way.take()?;
     match result {
         Ok(result) => Some((result, receipts)),
         Err(error) => {
@@ -487,6 +549,12 @@ async fn wait(under_way: &mut Option<(Commit, Vec<oneshot::Sender<()>>)>) -> Opt
             None
         }
     }
+}
+
+/// The whole second that a moment is in.
+fn second_of(at: Timestamp) -> Timestamp {
+    let second = at.as_millisecond().div_euclid(1_000);
+    Timestamp::from_second(second).unwrap_or(at)
 }
 
 /// A park whose meters are read at least every so many seconds.

@@ -12,7 +12,9 @@
 //! and waits for them at the end.
 
 mod heart;
+mod held;
 mod history;
+mod losses;
 mod publish;
 mod recover;
 mod rim;
@@ -81,6 +83,16 @@ pub enum AppError {
         /// Whose the configuration is.
         ours: String,
     },
+    /// The store's intervals are cut differently.
+    #[error("{dir} holds intervals of {theirs}, the configuration wants {ours}; both in one ledger would falsify every report: choose another [store] dir, or set the park back", dir = dir.display())]
+    OtherIntervals {
+        /// The store.
+        dir: std::path::PathBuf,
+        /// How its intervals are cut.
+        theirs: String,
+        /// How they are to be cut.
+        ours: String,
+    },
     /// The system gives no thread.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
@@ -126,12 +138,16 @@ pub async fn run(setup: Setup, options: Options, stop: CancellationToken) -> Res
         .iter()
         .map(|sink| (sink.name.clone(), Arc::default()))
         .collect();
-    let (live, frames) = watch::channel(Arc::new(publish::first_frame(&park)));
+    let (live, frames) = watch::channel(Arc::new(publish::first_frame(
+        &park,
+        recovered.clock.trust().is_ok(),
+    )));
     let board = publish::Board {
         park: Arc::clone(&park),
         sources: Arc::clone(&source_stats),
         sinks: sink_stats.clone(),
         store: Arc::clone(&stats),
+        losses: Arc::default(),
     };
     let mut tasks = Tasks::default();
     let web_stop = CancellationToken::new();
@@ -186,18 +202,16 @@ pub async fn run(setup: Setup, options: Options, stop: CancellationToken) -> Res
     drop(heard);
     heart.run(&stop).await;
 
+    let until = mono() + STOP_WITHIN;
     notifier.stopping();
     info!("Stopping.");
     rim_stop.cancel();
     heart.finish().await;
     drop(heart);
     web_stop.cancel();
-    tasks.join(STOP_WITHIN).await;
+    tasks.join(until).await;
     let joined = tokio::task::spawn_blocking(move || thread.join());
-    if !matches!(
-        tokio::time::timeout(STOP_WITHIN, joined).await,
-        Ok(Ok(true))
-    ) {
+    if !matches!(tokio::time::timeout_at(until, joined).await, Ok(Ok(true))) {
         warn!("The store did not end in time; what it has confirmed is safe.");
     }
     Ok(())
@@ -226,9 +240,22 @@ fn open_store(
         let (dir, ours) = (setup.store.dir.clone(), park.id.to_string());
         return Err(AppError::OtherPark { dir, theirs, ours });
     }
+    let zone = park.time_zone.iana_name().unwrap_or("UTC");
+    let minutes = park.settlement_minutes.to_string();
+    if let (Some(their_minutes), Some(their_zone)) =
+        (store.meta(meta::SETTLEMENT)?, store.meta(meta::TIME_ZONE)?)
+        && (their_minutes.as_str(), their_zone.as_str()) != (minutes.as_str(), zone)
+        && store.has_books()?
+    {
+        return Err(AppError::OtherIntervals {
+            dir: setup.store.dir.clone(),
+            theirs: format!("{their_minutes} min in {their_zone}"),
+            ours: format!("{minutes} min in {zone}"),
+        });
+    }
     store.set_meta(meta::PARK, &park.id)?;
-    store.set_meta(meta::TIME_ZONE, park.time_zone.iana_name().unwrap_or("UTC"))?;
-    store.set_meta(meta::SETTLEMENT, &park.settlement_minutes.to_string())?;
+    store.set_meta(meta::TIME_ZONE, zone)?;
+    store.set_meta(meta::SETTLEMENT, &minutes)?;
     Ok((store, found))
 }
 
@@ -266,8 +293,7 @@ impl Tasks {
     }
 
     /// Waits for every task; one that does not end in time is aborted by name.
-    pub async fn join(self, within: Duration) {
-        let until = mono() + within;
+    pub async fn join(self, until: tokio::time::Instant) {
         for (name, mut task) in self.running {
             match tokio::time::timeout_at(until, &mut task).await {
                 Ok(Ok(())) => {}

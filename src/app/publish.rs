@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use super::losses::Losses;
 use crate::config::Setup;
 use crate::domain::balance::powers;
 use crate::domain::interval::Interval;
@@ -25,6 +26,8 @@ use crate::web::{
 /// Points up to which the page shows every value of every meter; a larger park
 /// shows powers, and the rest is in InfluxDB.
 const SHOWN_POINTS: usize = 2_000;
+/// What is said while the clock is wrong.
+const CLOCK_TROUBLE: &str = "the clock is not trusted; readings are held";
 
 /// What the rim counts, for whoever asks.
 #[derive(Clone)]
@@ -37,6 +40,8 @@ pub struct Board {
     pub sinks: Vec<(String, Arc<SinkStats>)>,
     /// The store.
     pub store: Arc<StoreStats>,
+    /// What the heart had to give up.
+    pub losses: Arc<Losses>,
 }
 
 /// What the heart adds to a frame.
@@ -51,12 +56,13 @@ pub struct Beside<'a> {
 
 /// The page before anything was heard.
 #[must_use]
-pub fn first_frame(park: &Park) -> crate::web::Frame {
+pub fn first_frame(park: &Park, clock_trusted: bool) -> crate::web::Frame {
     let unknown = powers(park, &|index, _| {
         let meter = park.meters.get(index).map(|meter| &meter.id);
         Err(meter.map_or_else(Gaps::config, |id| Gaps::one(id, Reason::NeverSeen)))
     });
-    let view = LiveView::new(Place::of(park), wall(), unknown);
+    let mut view = LiveView::new(Place::of(park), wall(), unknown);
+    view.clock_trusted = clock_trusted;
     crate::web::Frame::new(view, Vec::new())
 }
 
@@ -116,9 +122,25 @@ impl Board {
         crate::web::Frame::new(view, open)
     }
 
+    /// Why nothing is stored right now, where that is so.
+    fn disk_trouble(&self) -> Option<String> {
+        let hangs = || {
+            let sentence = "the disk does not answer; nothing is stored meanwhile";
+            self.losses.disk_hangs().then(|| sentence.to_owned())
+        };
+        self.store.trouble().or_else(hangs)
+    }
+
+    /// What somebody should look at.
+    #[must_use]
+    pub fn trouble(&self, clock_trusted: bool) -> Option<String> {
+        let clock = || (!clock_trusted).then(|| CLOCK_TROUBLE.to_owned());
+        self.disk_trouble().or_else(clock)
+    }
+
     /// Meters that answer, and points that wait: the status line of systemd.
     #[must_use]
-    pub fn status(&self, frame: &Frame) -> String {
+    pub fn status(&self, frame: &Frame, trouble: Option<&str>) -> String {
         let online = frame
             .meters
             .iter()
@@ -129,10 +151,7 @@ impl Board {
             .iter()
             .map(|(_, stats)| stats.numbers().backlog_points)
             .sum();
-        let trouble = self
-            .store
-            .trouble()
-            .map_or(String::new(), |trouble| format!("; {trouble}"));
+        let trouble = trouble.map_or(String::new(), |trouble| format!("; {trouble}"));
         format!(
             "{online} of {} meters online, {waiting} points wait for delivery{trouble}",
             frame.meters.len()
@@ -165,11 +184,9 @@ impl Board {
                 .unready
                 .push("the first tick has not come yet".to_owned());
         }
-        health.unready.extend(self.store.trouble());
+        health.unready.extend(self.disk_trouble());
         if !frame.view().clock_trusted {
-            health
-                .degraded
-                .push("the clock is not trusted; readings are held".to_owned());
+            health.degraded.push(CLOCK_TROUBLE.to_owned());
         }
         for (name, stats) in &self.sinks {
             let numbers = stats.numbers();
@@ -216,6 +233,9 @@ impl Board {
             journal_bytes: Some(self.store.journal_bytes()),
             journal_oldest_s: self.store.oldest().map(seconds),
             journal_dropped_points: Some(self.store.dropped_points()),
+            journal_unwritten_readings: Some(self.losses.readings_unwritten()),
+            clock_held_readings: Some(self.losses.held()),
+            clock_held_dropped: Some(self.losses.held_readings_lost()),
         }
     }
 }

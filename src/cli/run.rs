@@ -25,7 +25,9 @@ impl From<AppError> for Failure {
         let code = match &error {
             AppError::Listen { .. } | AppError::Thread(_) => IO,
             AppError::Store(error) => store_code(error),
-            AppError::Secret(_) | AppError::OtherPark { .. } => CONFIG,
+            AppError::Secret(_) | AppError::OtherPark { .. } | AppError::OtherIntervals { .. } => {
+                CONFIG
+            }
         };
         Self::new(code, error.to_string())
     }
@@ -80,7 +82,8 @@ pub fn stop_at_signals(stop: &CancellationToken) -> Result<(), Failure> {
 pub fn run(arguments: &Arguments, format: Option<&str>) -> Result<(), Failure> {
     let setup = config::load(&arguments.file.config)?;
     start_logs(format)?;
-    runtime(THREADS)?.block_on(async {
+    let runtime = runtime(THREADS)?;
+    let done = runtime.block_on(async {
         let stop = CancellationToken::new();
         stop_at_signals(&stop)?;
         let options = Options {
@@ -88,5 +91,8 @@ pub fn run(arguments: &Arguments, format: Option<&str>) -> Result<(), Failure> {
             ..Options::default()
         };
         app::run(setup, options, stop).await.map_err(Failure::from)
-    })
+    });
+    // The disk may hang in a thread that nobody can end; the process does not wait.
+    runtime.shutdown_background();
+    done
 }

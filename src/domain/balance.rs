@@ -409,8 +409,13 @@ fn stated(meter: &Meter, channel: Channel, entries: &[Entry]) -> Stated<Milliwat
         .iter()
         .any(|(tracked, _)| *tracked == channel)
     {
-        // The positive way of a role must be metered; the other way may be foreign to it.
-        return if channel.positive {
+        // The positive way of a role must be metered, and both ways of what goes both
+        // ways; elsewhere the other way may be foreign to it.
+        let both = matches!(
+            meter.role.term(channel.carrier),
+            Some(Term::Grid | Term::Battery | Term::HeatStorage)
+        );
+        return if channel.positive || both {
             Err(Gaps::one(&meter.id, Reason::Config))
         } else {
             Ok(Known::given(MilliwattHours::ZERO))

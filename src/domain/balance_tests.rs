@@ -250,6 +250,42 @@ fn without_a_grid_meter_the_boundary_is_unknown_not_zero() {
 }
 
 #[test]
+fn a_grid_meter_that_counts_import_alone_leaves_export_unknown_not_zero() {
+    let mut park = park(&["grid", "pv"]);
+    let keep = |name: &'static str| move |point: &Point| point.quantity.name == name;
+    park.meters[0].points.retain(keep("energy_import"));
+    park.meters[1].points.retain(keep("energy_export"));
+    let start = jiff::Timestamp::from_second(1_780_272_000).unwrap();
+    let span = Span {
+        start,
+        end: start + std::time::Duration::from_secs(900),
+    };
+    let entry = |meter: &str| Entry {
+        meter: meter.into(),
+        channel: Channel {
+            carrier: Carrier::Electricity,
+            positive: true,
+        },
+        span,
+        energy: Ok(MilliwattHours(1_000)),
+        quality: Quality::Good,
+        coverage_pct: 100.0,
+        opening: None,
+        closing: None,
+    };
+    let shape = ExportShape::default();
+    let flows = settle(&park, &[entry("grid"), entry("pv")], shape, span);
+    let config = Gaps::one(&"grid".into(), Reason::Config);
+    assert_eq!(flows.of(Flow::Export), &Err(config.clone()));
+    assert_eq!(flows.of(Flow::Load), &Err(config));
+    assert!(flows.of(Flow::Import).is_ok());
+    assert!(
+        flows.of(Flow::Generation).is_ok(),
+        "a generator's standby may be unmetered"
+    );
+}
+
+#[test]
 fn heat_balances() {
     let park = park(&[
         "solar_field",

@@ -459,13 +459,16 @@ mod tests {
         assert_eq!(counter.position(), MilliwattHours(1_000));
     }
 
+    /// What a register shows of the watt-hours that flowed.
+    type Shows = fn(i64) -> i64;
+
     /// Registers that move in steps, from their first reading on: what each shows at
     /// a second, for its nameplate of 100 kW, in counts of one watt-hour.
     #[test]
     fn a_register_that_moves_in_steps_loses_none_of_them() {
         let flowed = |second: i64, watts: i64| second * watts / 3_600;
         #[rustfmt::skip]
-        let cases: [(&str, fn(i64) -> i64, i64); 4] = [
+        let cases: [(&str, Shows, i64); 4] = [
             ("a display of 10 Wh at 4 kW",         |wh| wh / 10 * 10,                4_000),
             ("a float of half a kWh at 60 kW",     |wh| 5_000_000_000 + wh / 500 * 500, 60_000),
             ("a display of 10 kWh at 90 kW",       |wh| wh / 10_000 * 10_000,       90_000),

@@ -216,6 +216,24 @@ impl Gaps {
         }
     }
 
+    /// The meters that are missing, each once; none where the configuration has none.
+    #[must_use]
+    pub fn meters(&self) -> Vec<&str> {
+        let mut meters: Vec<&str> = Vec::new();
+        for gap in &self.0 {
+            if !gap.meter.is_empty() && !meters.contains(&&*gap.meter) {
+                meters.push(&gap.meter);
+            }
+        }
+        meters
+    }
+
+    /// Whether nothing but the configuration is the reason.
+    #[must_use]
+    pub fn is_unconfigured(&self) -> bool {
+        self.0.iter().all(|gap| gap.reason == Reason::Config)
+    }
+
     /// The gaps.
     #[must_use]
     pub fn list(&self) -> &[Gap] {
@@ -226,6 +244,17 @@ impl Gaps {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_meter_that_is_missing_for_two_reasons_is_named_once() {
+        let meter: Arc<str> = "pcc".into();
+        let mut gaps = Gaps::one(&meter, Reason::Timeout);
+        gaps.join(&Gaps::one(&meter, Reason::Stale));
+        gaps.join(&Gaps::config());
+        assert_eq!(gaps.list().len(), 3);
+        assert_eq!(gaps.meters(), ["pcc"]);
+        assert!(!gaps.is_unconfigured() && Gaps::config().is_unconfigured());
+    }
 
     #[test]
     fn the_table_of_qualities_is_in_order_of_its_integers() {

@@ -71,6 +71,9 @@ struct Page {
     /// Integral so far, watt-milliseconds.
     wms: f64,
     covered_ms: i64,
+    /// What was covered when it was entered at the closing of its interval.
+    #[serde(default)]
+    entered_ms: Option<i64>,
 }
 
 impl Page {
@@ -81,6 +84,7 @@ impl Page {
             quality,
             wms: 0.0,
             covered_ms: 0,
+            entered_ms: None,
         }
     }
 
@@ -301,7 +305,7 @@ impl Track {
         }
         self.sample = Some((ms, watts));
         let mut page = match self.page.take() {
-            Some(page) if page.span.end.as_millisecond() > self.done_until => page,
+            Some(page) if page.span.start <= at => page,
             _ => Page::new(book.calendar.slot(at), None, Quality::Good),
         };
         let joined = last.filter(|(last_ms, _)| ms - last_ms <= self.reach_ms);
@@ -324,11 +328,14 @@ impl Track {
                 break;
             }
             let energy = integral(&page).ok_or(Reason::Stale);
-            if energy.is_ok() || self.done_until < end {
+            // It may have been entered when its interval closed, with less than is
+            // known by now.
+            let tells_more = energy.is_ok() && page.entered_ms != Some(page.covered_ms);
+            if tells_more || self.done_until < end {
                 let entry = self.integral_entry(book.id, &page, energy);
                 book.entries.push(entry);
             }
-            self.done_until = end;
+            self.done_until = self.done_until.max(end);
             slots += 1;
             page = if slots >= MOST_SLOTS || joined.is_none() {
                 Page::new(book.calendar.slot(at), None, Quality::Good)
@@ -360,13 +367,7 @@ impl Track {
     }
 
     /// What to enter when an interval closes and this channel has not been entered.
-    fn close(
-        &mut self,
-        id: &Arc<str>,
-        span: Span,
-        calendar: &Calendar,
-        reason: Reason,
-    ) -> Option<Entry> {
+    fn close(&mut self, id: &Arc<str>, span: Span, reason: Reason) -> Option<Entry> {
         let end = span.end.as_millisecond();
         if self.done_until >= end {
             return None;
@@ -380,9 +381,12 @@ impl Track {
             // The register goes on counting; its entry comes when it speaks again.
             return Some(self.entry(id, &page, Err(reason)));
         }
+        // So does the integral, if the next sample is near enough to the last one.
         let energy = integral(&page).ok_or(reason);
         let entry = self.integral_entry(id, &page, energy);
-        self.page = Some(Page::new(calendar.slot(span.end), None, Quality::Good));
+        if let Some(kept) = self.page.as_mut().filter(|kept| kept.span == span) {
+            kept.entered_ms = Some(kept.covered_ms);
+        }
         Some(entry)
     }
 
@@ -551,15 +555,9 @@ impl MeterBook {
     }
 
     /// Enters as unknown what has not been entered of an interval that closes.
-    pub fn close(
-        &mut self,
-        span: Span,
-        calendar: &Calendar,
-        reason: Reason,
-        entries: &mut Vec<Entry>,
-    ) {
+    pub fn close(&mut self, span: Span, reason: Reason, entries: &mut Vec<Entry>) {
         for track in &mut self.tracks {
-            entries.extend(track.close(&self.id, span, calendar, reason));
+            entries.extend(track.close(&self.id, span, reason));
         }
         self.changed = true;
     }

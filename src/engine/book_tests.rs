@@ -116,12 +116,60 @@ fn an_interval_that_closes_in_silence_is_unknown_and_known_when_the_meter_return
     run(&mut book, &[(0, Said::Count(0)), (1_000, Said::Count(1))]);
     let span = calendar().slot(at_ms(0));
     let mut entries = Vec::new();
-    book.close(span, &calendar(), Reason::Timeout, &mut entries);
+    book.close(span, Reason::Timeout, &mut entries);
     assert_eq!(entries.len(), 1);
     assert_eq!(entries[0].energy, Err(Reason::Timeout));
     let late = run(&mut book, &[(1_801_000, Said::Count(1_801))]);
     assert_eq!(late[0].span, span);
     assert_eq!(late[0].energy, Ok(MilliwattHours(9_000_000)));
+}
+
+#[test]
+fn a_slow_power_meter_completes_its_intervals_after_they_closed() {
+    // Asked every ten minutes: the sample behind the boundary comes after the closing.
+    let mut slow = meter("pv", &["power"]);
+    slow.period = std::time::Duration::from_secs(600);
+    let mut book = MeterBook::new(&slow, None);
+    let mut entries = Vec::new();
+    let mut known = Vec::new();
+    let quarter = |nth: i64| calendar().slot(at_ms(nth * 900_000));
+    for (ms, closes) in [
+        (0, None),
+        (600_000, None),
+        (1_200_000, Some(0)),
+        (1_800_000, Some(1)),
+    ] {
+        if let Some(nth) = closes {
+            book.close(quarter(nth), Reason::Stale, &mut entries);
+        }
+        let late = run(&mut book, &[(ms, Said::Watts(6_000.0))]);
+        known.extend(late.into_iter().filter(|entry| entry.energy.is_ok()));
+    }
+    entries.retain(|entry| entry.channel.positive);
+    let first: Vec<_> = entries.iter().map(|entry| entry.energy).collect();
+    assert_eq!(first, [Err(Reason::Stale), Err(Reason::Stale)]);
+    let spans: Vec<_> = known
+        .iter()
+        .map(|entry| (entry.span, entry.energy))
+        .collect();
+    let whole = Ok(MilliwattHours(1_500_000));
+    assert_eq!(spans, [(quarter(0), whole), (quarter(1), whole)]);
+    assert!(known.iter().all(|entry| entry.quality == Quality::Derived));
+}
+
+#[test]
+fn an_interval_that_closed_with_all_there_is_gets_no_second_entry() {
+    let mut book = MeterBook::new(&meter("pv", &["power"]), None);
+    let said: Vec<_> = (0..=895)
+        .map(|s| (s * 1_000, Said::Watts(1_000.0)))
+        .collect();
+    run(&mut book, &said);
+    let mut entries = Vec::new();
+    book.close(calendar().slot(at_ms(0)), Reason::Stale, &mut entries);
+    assert_eq!(entries[0].energy, Ok(MilliwattHours(250_000)));
+    assert_eq!(entries[0].quality, Quality::Estimated, "the end is missing");
+    // An hour later nothing can be joined to it.
+    assert_eq!(run(&mut book, &[(4_500_000, Said::Watts(1_000.0))]), []);
 }
 
 #[test]

@@ -164,6 +164,34 @@ fn export_is_shaped_by_who_fed_it() {
 }
 
 #[test]
+fn a_shape_of_a_few_minutes_does_not_speak_for_an_interval() {
+    let battery = meter("bat", "battery", &["power"]);
+    let grid = meter("pcc", "grid", &["power", "energy_import", "energy_export"]);
+    let roof = meter("roof", "pv", &["power"]);
+    let mut engine = Engine::new(park("UTC", vec![grid, roof, battery]), &[]);
+    let mut shapes = Vec::new();
+    for s in 0..=970 {
+        // The grid's power is silent but for the last two minutes; its register is not.
+        let power = if s < 780 {
+            Err(Reason::NotAvailable)
+        } else {
+            watts(-5_000.0)
+        };
+        engine.hear(&says(0, at(s), &[power, count(0), count(s)]));
+        engine.hear(&says(1, at(s), &[watts(2_000.0)]));
+        engine.hear(&says(2, at(s), &[watts(3_000.0)]));
+        shapes.extend(
+            engine
+                .tick(at(s))
+                .closed
+                .into_iter()
+                .map(|(_, shape)| shape),
+        );
+    }
+    assert_eq!(shapes, [ExportShape::default()]);
+}
+
+#[test]
 fn heat_from_flow_and_temperatures_is_derived_and_a_boiling_pipe_is_out_of_range() {
     let mut heat = meter(
         "mains",

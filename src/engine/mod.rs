@@ -36,6 +36,8 @@ use today::{Ratios, Today};
 pub const ENGINE_STATE: &str = "";
 /// Ticks further apart than this do not say how export was fed in between.
 const TICK_GAP_MS: i64 = 10_000;
+/// Part of an interval for which it must be known how export was fed.
+const SHAPED_PCT: f64 = 95.0;
 /// The open interval is struck this often; its energies move slowly.
 const OPEN_EVERY_S: i64 = 5;
 
@@ -88,7 +90,26 @@ struct Own {
     /// Intervals that ended and wait for late readings.
     ending: Vec<Span>,
     /// How export was fed, by start of interval in ms.
-    shapes: BTreeMap<i64, ExportShape>,
+    shapes: BTreeMap<i64, Shaping>,
+}
+
+/// How export is fed in an interval under way, and for how long that is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+struct Shaping {
+    shape: ExportShape,
+    covered_ms: i64,
+}
+
+impl Shaping {
+    /// The shape, if it stands for the time it is asked for; else none, and the
+    /// amounts of the interval decide.
+    fn of(&self, ms: i64) -> ExportShape {
+        if to_f64(self.covered_ms) * 100.0 >= to_f64(ms) * SHAPED_PCT {
+            self.shape
+        } else {
+            ExportShape::default()
+        }
+    }
 }
 
 /// The point whose arrival feeds a track of a meter's books.
@@ -104,6 +125,8 @@ pub struct Engine {
     park: Arc<Park>,
     calendar: Calendar,
     snapshot: Snapshot,
+    /// What was known before something was only shown.
+    before_shown: Option<Snapshot>,
     books: Vec<MeterBook>,
     feeds: Vec<Vec<(usize, Carrier, Feed)>>,
     own: Own,
@@ -144,6 +167,7 @@ impl Engine {
                 minutes: park.settlement_minutes,
             },
             snapshot: Snapshot::new(&park),
+            before_shown: None,
             books,
             feeds,
             own: own.unwrap_or_default(),
@@ -171,12 +195,16 @@ impl Engine {
 
     /// Shows what a meter said and books nothing: its time is not known.
     pub fn show(&mut self, reading: &Reading) {
+        let known = || self.snapshot.clone();
+        self.before_shown.get_or_insert_with(known);
         self.snapshot.accept(reading);
     }
 
     /// Forgets what was shown, before it is heard with its right time.
     pub fn forget(&mut self) {
-        self.snapshot = Snapshot::new(&self.park);
+        if let Some(before) = self.before_shown.take() {
+            self.snapshot = before;
+        }
     }
 
     /// Takes in what a meter said.
@@ -366,13 +394,14 @@ impl Engine {
         };
         let parts = attribute(generation, import, export, discharge, charge);
         let hours = to_f64(ms) / 3_600_000.0;
-        let shape = self
+        let shaping = self
             .own
             .shapes
             .entry(span.start.as_millisecond())
             .or_default();
-        shape.generation_wh += parts.generation_to_grid * hours;
-        shape.battery_wh += parts.battery_to_grid * hours;
+        shaping.shape.generation_wh += parts.generation_to_grid * hours;
+        shaping.shape.battery_wh += parts.battery_to_grid * hours;
+        shaping.covered_ms += ms;
     }
 
     /// Closes intervals that ended long enough ago. After a start, intervals of the
@@ -392,12 +421,13 @@ impl Engine {
             for (index, meter) in self.park.meters.iter().enumerate() {
                 let reason = silence(&self.snapshot, meter, index, now);
                 if let Some(book) = self.books.get_mut(index) {
-                    book.close(span, &self.calendar, reason, &mut self.entries);
+                    book.close(span, reason, &mut self.entries);
                 }
             }
             let start = span.start.as_millisecond();
             self.pending.remove(&start);
-            closed.push((span, self.own.shapes.remove(&start).unwrap_or_default()));
+            let shaping = self.own.shapes.remove(&start).unwrap_or_default();
+            closed.push((span, shaping.of(span.ms())));
         }
         closed
     }
@@ -419,12 +449,13 @@ impl Engine {
                     }
                 }
             }
-            let shape = self.own.shapes.get(&start).copied().unwrap_or_default();
             let end = span.end.min(now.max(span.start));
             let elapsed = Span {
                 start: span.start,
                 end,
             };
+            let shaping = self.own.shapes.get(&start).copied().unwrap_or_default();
+            let shape = shaping.of(elapsed.ms());
             let flows = settle(&self.park, &entries, shape, elapsed);
             open.push(Interval {
                 span: *span,

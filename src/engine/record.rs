@@ -85,12 +85,23 @@ impl Recorder {
                 key(schema::BALANCE, &[("carrier", name), ("park", &park.id)]),
             )
         };
+        // A park without a heat meter has no heat balance to record.
+        let metered = |carrier| {
+            let mut meters = park.meters.iter();
+            meters.any(|meter| meter.role.term(carrier).is_some())
+        };
+        let carriers = [
+            (Carrier::Electricity, "electricity"),
+            (Carrier::Heat, "heat"),
+        ];
+        let metered = carriers
+            .into_iter()
+            .filter(|(carrier, _)| metered(*carrier));
         Self {
             meters,
-            balances: vec![
-                balance(Carrier::Electricity, "electricity"),
-                balance(Carrier::Heat, "heat"),
-            ],
+            balances: metered
+                .map(|(carrier, name)| balance(carrier, name))
+                .collect(),
             park: Arc::clone(park),
             rows: Writer::default(),
         }
@@ -125,7 +136,6 @@ impl Recorder {
         };
         self.rows.begin(&meter.key);
         let mut missing: Option<Reason> = None;
-        let mut present = false;
         for (point, said) in &reading.values {
             let Some(fields) = meter.points.get(*point) else {
                 continue;
@@ -140,13 +150,10 @@ impl Recorder {
                 }
                 Err(reason) => missing = Some(*reason),
             }
-            present |= said.is_ok();
         }
-        let quality = if present {
-            Quality::Good
-        } else {
-            Quality::Missing
-        };
+        // The worst of the row: a value that the device refused is missing, whatever
+        // stands beside it.
+        let quality = missing.map_or(Quality::Good, |_| Quality::Missing);
         self.rows.int(schema::QUALITY, quality.code());
         if let Some(reason) = missing {
             self.rows.int(schema::REASON, reason.code());
@@ -158,7 +165,7 @@ impl Recorder {
     pub fn balance(&mut self, at: Timestamp, powers: &Powers) {
         for (carrier, key) in &self.balances {
             self.rows.begin(key);
-            let mut worst = Quality::Good;
+            let mut worst: Option<Quality> = None;
             for ((row, stated), field) in powers.iter().zip(&*BALANCE_FIELDS) {
                 if row.carrier != *carrier {
                     continue;
@@ -166,11 +173,14 @@ impl Recorder {
                 match stated {
                     Ok(known) => {
                         self.rows.float(field, known.value);
-                        worst = worst.worst(known.quality);
+                        worst = worst.max(Some(known.quality));
                     }
-                    Err(_) => worst = Quality::Missing,
+                    // What the park does not measure at all does not spoil the rest.
+                    Err(gaps) if gaps.is_unconfigured() => (),
+                    Err(_) => worst = Some(Quality::Missing),
                 }
             }
+            let worst = worst.unwrap_or(Quality::Missing);
             self.rows.int(schema::QUALITY, worst.code());
             self.rows.end(at.as_millisecond());
         }
@@ -286,3 +296,7 @@ static BALANCE_FIELDS: std::sync::LazyLock<Vec<String>> = std::sync::LazyLock::n
 fn key(measurement: &str, tags: &[(&str, &str)]) -> String {
     series_key(measurement, tags).unwrap_or_else(|_| format!("{measurement},park=unnamed"))
 }
+
+#[cfg(test)]
+#[path = "record_tests.rs"]
+mod tests;

@@ -1,9 +1,9 @@
 //! Today's ratios: self-consumption, self-sufficiency, solar fraction.
 //!
 //! Ratios are ratios of summed energies, never means of ratios. They cover the
-//! park's local day so far, closed intervals and the open ones. If a needed energy
-//! of any of them is unknown, so is the ratio: a partial sum would pass for a
-//! whole one. 0/0 is unknown.
+//! park's local day so far, closed intervals and the open ones. An interval in which
+//! a needed energy is unknown would make a partial sum pass for a whole one: they
+//! begin anew behind it, and [`Ratios::from`] says where. 0/0 is unknown.
 
 use std::collections::BTreeMap;
 
@@ -50,40 +50,124 @@ impl Today {
         let midnight = today.start.as_millisecond();
         self.intervals = self.intervals.split_off(&midnight);
         let settled = self.intervals.values();
-        let all: Vec<&Interval> = settled
+        let mut all: Vec<&Interval> = settled
             .chain(open.iter().filter(|open| open.span.start >= today.start))
             .filter(|interval| interval.span.start < today.end)
             .collect();
+        if let Some(last) = all.iter().rposition(|interval| is_broken(interval)) {
+            all.drain(..=last);
+        }
         let sum = |flow: Flow| -> Option<f64> {
-            let total: Option<MilliwattHours> = all
-                .iter()
-                .map(|interval| {
-                    interval
-                        .flows
-                        .of(flow)
-                        .as_ref()
-                        .ok()
-                        .map(|known| known.value)
-                })
-                .sum();
+            let total: Option<MilliwattHours> =
+                all.iter().map(|interval| known(interval, flow)).sum();
             total.map(MilliwattHours::as_watt_hours)
         };
         let sufficiency = ratio(sum(Flow::Import), sum(Flow::Load)).map(|import| 1.0 - import);
-        let solar = sum(Flow::SolarField);
-        let made = [
-            Flow::SolarField,
-            Flow::Boilers,
-            Flow::ElectricBoiler,
-            Flow::HeatPump,
-        ]
-        .into_iter()
-        .map(sum)
-        .sum::<Option<f64>>();
+        let made = MADE.into_iter().map(sum).sum::<Option<f64>>();
         Ratios {
             self_consumption: ratio(sum(Flow::SelfConsumption), sum(Flow::Generation)),
             self_sufficiency: sufficiency,
-            solar_fraction: ratio(solar, made),
+            solar_fraction: ratio(sum(Flow::SolarField), made),
             from: all.iter().map(|interval| interval.span.start).min(),
         }
+    }
+}
+
+/// Sources of heat.
+const MADE: [Flow; 4] = [
+    Flow::SolarField,
+    Flow::Boilers,
+    Flow::ElectricBoiler,
+    Flow::HeatPump,
+];
+
+fn known(interval: &Interval, flow: Flow) -> Option<MilliwattHours> {
+    let stated = interval.flows.of(flow).as_ref();
+    stated.ok().map(|known| known.value)
+}
+
+/// Whether an energy that the ratios need is unknown in an interval, and not because
+/// the park does not measure it at all.
+fn is_broken(interval: &Interval) -> bool {
+    let electricity = [
+        Flow::Generation,
+        Flow::Import,
+        Flow::Load,
+        Flow::SelfConsumption,
+    ];
+    electricity.into_iter().chain(MADE).any(|flow| {
+        let stated = interval.flows.of(flow).as_ref();
+        stated.is_err_and(|gaps| !gaps.is_unconfigured())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::flow::{FLOW_COUNT, Flows, Known};
+    use crate::domain::interval::Span;
+    use crate::domain::quality::{Gaps, Reason};
+
+    /// A quarter of an hour with 3 kWh from the roof, 1 kWh of it exported, and 2 kWh
+    /// from the grid.
+    fn quarter(nth: i64, silent: bool) -> Interval {
+        let start = Timestamp::from_second(1_780_272_000 + nth * 900).unwrap();
+        let mut stated =
+            std::array::from_fn::<_, FLOW_COUNT, _>(|_| Ok(Known::given(MilliwattHours::ZERO)));
+        let mut state = |flow: Flow, wh: i64| {
+            stated[flow.place()] = Ok(Known::given(MilliwattHours(wh * 1_000)));
+        };
+        state(Flow::Generation, 3_000);
+        state(Flow::SelfConsumption, 2_000);
+        state(Flow::Import, 2_000);
+        state(Flow::Load, 4_000);
+        // Nobody measures heat here.
+        stated[Flow::Boilers.place()] = Err(Gaps::config());
+        if silent {
+            stated[Flow::Import.place()] = Err(Gaps::one(&"pcc".into(), Reason::Timeout));
+        }
+        Interval {
+            span: Span {
+                start,
+                end: start + std::time::Duration::from_secs(900),
+            },
+            closed: true,
+            revision: 1,
+            flows: Flows::new(stated),
+        }
+    }
+
+    #[test]
+    fn ratios_begin_anew_after_an_interval_that_is_not_known() {
+        let at = |nth: i64| quarter(nth, false).span.start;
+        #[rustfmt::skip]
+        let cases = [
+            // silent in      known from
+            (&[][..],         Some(0)),
+            (&[0][..],        Some(1)),
+            (&[0, 3][..],     Some(4)),
+            (&[7][..],        None),
+        ];
+        for (silent, from) in cases {
+            let mut today = Today::default();
+            for nth in 0..8 {
+                today.settle(&quarter(nth, silent.contains(&nth)));
+            }
+            let ratios = today.ratios(at(8), &TimeZone::UTC, &[]);
+            assert_eq!(ratios.from, from.map(at), "{silent:?}");
+            let known = from.map(|_| 2.0 / 3.0);
+            assert_eq!(ratios.self_consumption, known, "{silent:?}");
+            assert_eq!(ratios.self_sufficiency, from.map(|_| 0.5), "{silent:?}");
+            assert_eq!(ratios.solar_fraction, None, "no heat is measured");
+        }
+    }
+
+    #[test]
+    fn yesterday_is_not_today() {
+        let mut today = Today::default();
+        today.settle(&quarter(0, false));
+        let tomorrow = quarter(96, false).span.start;
+        let ratios = today.ratios(tomorrow, &TimeZone::UTC, &[]);
+        assert_eq!((ratios.self_consumption, ratios.from), (None, None));
     }
 }

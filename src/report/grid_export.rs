@@ -65,7 +65,7 @@ pub struct GridExport {
 }
 
 fn not_measured(stated: &Stated<MilliwattHours>) -> bool {
-    matches!(stated, Err(gaps) if gaps.list().iter().all(|gap| gap.reason == Reason::Config))
+    matches!(stated, Err(gaps) if gaps.is_unconfigured())
 }
 
 impl Row {
@@ -118,13 +118,14 @@ impl GridExport {
     /// The report of a scope from the intervals that the ledger has in it.
     #[must_use]
     pub fn new(scope: Scope, intervals: &[Interval]) -> Self {
-        let by_start: std::collections::BTreeMap<Timestamp, &Interval> = intervals
+        // By both ends: an interval of another length is not this one.
+        let by_span: std::collections::BTreeMap<Span, &Interval> = intervals
             .iter()
-            .map(|interval| (interval.span.start, interval))
+            .map(|interval| (interval.span, interval))
             .collect();
         let rows = slots(scope.span, &scope.time_zone, scope.settlement_minutes)
             .map(|span| {
-                let known = by_start.get(&span.start);
+                let known = by_span.get(&span);
                 let energies = COLUMNS
                     .iter()
                     .map(|(_, flow)| match known {

@@ -396,6 +396,15 @@ impl Store {
         self.ledger.meta(key)
     }
 
+    /// Whether any meter's books have been kept in it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Ledger`].
+    pub fn has_books(&self) -> Result<bool, StoreError> {
+        self.ledger.has_books()
+    }
+
     /// Remembers a word in the ledger.
     ///
     /// # Errors

@@ -254,7 +254,7 @@ fn energy_json(stated: &Stated<MilliwattHours>) -> EnergyJson<'_> {
             wh: None,
             quality: Quality::Missing,
             coverage_pct: 0.0,
-            missing: gaps.list().iter().map(|gap| &*gap.meter).collect(),
+            missing: gaps.meters(),
         },
     }
 }

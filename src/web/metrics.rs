@@ -38,6 +38,12 @@ pub struct Numbers {
     pub journal_oldest_s: Option<f64>,
     /// Points lost because the journal had no room.
     pub journal_dropped_points: Option<u64>,
+    /// Readings in the books and not in the journal, whose disk took nothing for too long.
+    pub journal_unwritten_readings: Option<u64>,
+    /// Readings that wait for a trusted clock.
+    pub clock_held_readings: Option<u64>,
+    /// Readings lost because too many waited for a trusted clock.
+    pub clock_held_dropped: Option<u64>,
 }
 
 /// What is counted at a meter.
@@ -195,6 +201,17 @@ fn journal(scrape: &mut Scrape, numbers: &Numbers) {
     let help = "Points lost because the journal had no room";
     let dropped = numbers.journal_dropped_points;
     scrape.one_count("journal_dropped_points", help, dropped);
+    let help = "Readings not in the journal because the disk took nothing for too long";
+    let unwritten = numbers.journal_unwritten_readings;
+    scrape.one_count("journal_unwritten_readings", help, unwritten);
+}
+
+fn clock(scrape: &mut Scrape, numbers: &Numbers) {
+    let held = numbers.clock_held_readings.map(real);
+    let help = "Readings that wait for a trusted clock";
+    scrape.one_real("clock_held_readings", help, held);
+    let help = "Readings lost because too many waited for a trusted clock";
+    scrape.one_count("clock_held_dropped", help, numbers.clock_held_dropped);
 }
 
 /// The text of a scrape.
@@ -209,6 +226,7 @@ pub(super) fn text(view: &LiveView, numbers: &Numbers, requests: u64, streams: u
     meters(&mut scrape, &numbers.meters);
     sinks(&mut scrape, &numbers.sinks);
     journal(&mut scrape, numbers);
+    clock(&mut scrape, numbers);
     let help = "Requests over HTTP";
     scrape.one_count("http_requests", help, Some(requests));
     let help = "Live streams";

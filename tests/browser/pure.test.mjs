@@ -88,6 +88,13 @@ test('the sum of a day says when it is partial', () => {
   assert.deepEqual(day.total([], 'load', 0, hour), { wh: null, partial: false });
 });
 
+test('a ratio that does not cover the whole day says from when', () => {
+  const live = (from, self_consumption) => ({ ratios: { from, self_consumption } });
+  assert.equal(cards.since(live('2026-06-03T00:00:00+08:00', 0.5), 'self_consumption'), '');
+  assert.match(cards.since(live('2026-06-03T10:15:00+08:00', 0.5), 'self_consumption'), /10:15/);
+  assert.equal(cards.since(live('2026-06-03T10:15:00+08:00', null), 'self_consumption'), '');
+});
+
 test('the direction at the grid is a word, within the dead band none', () => {
   const flows = (into, out) => Object.fromEntries(Object.entries({ import: into, export: out, generation: 1e6, load: 1e6 }).map(([name, w]) => [name, { w, quality: 'good', gaps: [] }]));
   assert.equal(cards.net(flows(0, 412e3)).word, 'exporting');

@@ -15,6 +15,7 @@ mod mqtt;
 mod pipeline;
 mod recorded_day;
 mod schema;
+mod service;
 mod simulate;
 mod store;
 mod support;

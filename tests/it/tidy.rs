@@ -59,10 +59,12 @@ fn is_source(path: &str) -> bool {
     path.starts_with("src/") && path.ends_with(".rs")
 }
 
-/// Whether a file is part of the product; one that holds a module's tests is not.
+/// Whether a file is part of the product; one that holds a module's tests is not,
+/// nor one that Cargo runs before the build.
 fn is_product(path: &str) -> bool {
     let tests = ["/tests.rs", "_tests.rs"];
-    is_source(path) && path != "src/lib.rs" && !tests.iter().any(|end| path.ends_with(end))
+    let others = ["src/lib.rs", "src/build_date.rs"];
+    is_source(path) && !others.contains(&path) && !tests.iter().any(|end| path.ends_with(end))
 }
 
 fn is_rust(path: &str) -> bool {

@@ -3,8 +3,10 @@
 //! A segment *may* go when every sink has all of it and its newest block is
 //! older than the kept period. It *must* go, the oldest first, when the journal
 //! would outgrow its bound or the file system is about to be full; the points in
-//! it that some sink does not have yet are counted as dropped. The newest segment
-//! with a block always stays: it knows the last sequence and the last tick.
+//! it that some sink does not have yet are counted as dropped. Where others fill the
+//! disk so far that the whole journal could not make the room, only what every sink
+//! has goes: the rest would be lost for nothing. The newest segment with a block
+//! always stays: it knows the last sequence and the last tick.
 
 use std::fs;
 use std::io;
@@ -96,6 +98,8 @@ impl Journal {
             .is_some_and(|active| active.summary.is_some());
         let last_stays = usize::from(!appending);
         let deletable = self.complete.len().saturating_sub(last_stays);
+        let deletable_bytes = self.complete.iter().take(deletable).map(|one| one.bytes);
+        let helps = deletable_bytes.sum::<u64>() >= wanted;
         for complete in self.complete.iter_mut().take(deletable) {
             let path = &complete.segment.path;
             let summary = match complete.summary {
@@ -108,7 +112,9 @@ impl Journal {
                 },
             };
             complete.summary = summary;
-            let must = bytes.saturating_sub(active_grown) > most || wanted > 0;
+            let delivered_whole = summary.is_none_or(|summary| summary.last_seq <= delivered.upto);
+            let must = bytes.saturating_sub(active_grown) > most
+                || wanted > 0 && (helps || delivered_whole);
             let may = summary.is_none_or(|summary| {
                 summary.last_seq <= delivered.upto && summary.last_at_ms < bounds.keep_from_ms
             });

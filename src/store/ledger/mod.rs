@@ -200,6 +200,16 @@ impl Ledger {
         write::is_closed(&self.connection, span).map_err(StoreError::ledger(&self.path))
     }
 
+    /// Whether any meter's books have been kept in it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Ledger`].
+    pub fn has_books(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM entry) OR EXISTS (SELECT 1 FROM meter_state)";
+        Ok(self.ask(sql)?.unwrap_or(false))
+    }
+
     /// A remembered word.
     ///
     /// # Errors

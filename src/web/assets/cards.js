@@ -84,6 +84,13 @@ function sparkline(day, name) {
     svg('path', { d: line, class: 'spark-line' }));
 }
 
+/** From when a ratio counts, where that is not the park's midnight. */
+export function since(live, term) {
+  const from = live.ratios[term] === null ? null : live.ratios.from;
+  if (!from || from.slice(11, 16) === '00:00') return '';
+  return ` ${t('since', { time: from.slice(11, 16) })}`;
+}
+
 /** Shows a frame. */
 export function render(live, day) {
   const box = byId('cards');
@@ -106,7 +113,7 @@ export function render(live, day) {
     }
     card.facts.forEach(([term, flow], i) => {
       say(part(`dt${i}`), t(term));
-      if (flow === null) return say(part(`dd${i}`), percent(live.ratios[term]));
+      if (flow === null) return say(part(`dd${i}`), percent(live.ratios[term]) + since(live, term));
       const { wh, partial } = day.total(flow);
       return say(part(`dd${i}`), energyText(wh, card.carrier === 'heat') + (partial && wh !== null ? ` ${t('partial')}` : ''));
     });

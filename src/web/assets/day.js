@@ -24,7 +24,7 @@ const NAMES = {
 
 /** What an interval says of a flow; `undefined` where the park has no meter for it. */
 function whOf(flow) {
-  if (!flow || (flow.wh === null && flow.missing.length && flow.missing.every((id) => id === ''))) return undefined;
+  if (!flow || (flow.wh === null && !flow.missing.length)) return undefined;
   return flow.wh === null ? null : Number(flow.wh);
 }
 

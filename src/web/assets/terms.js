@@ -34,6 +34,7 @@ export const TERMS = {
   self_sufficiency: ['Self-sufficiency', '自给率'],
   solar_fraction: ['Solar fraction', '太阳能保证率'],
   partial: ['partial', '部分'],
+  since: ['since {time}', '自 {time} 起'],
 
   electricity: ['Electricity', '电'],
   heat: ['Heat', '热'],

@@ -21,6 +21,27 @@ pub(super) fn plan(
 }
 
 #[test]
+fn a_floor_that_the_journal_cannot_reach_costs_nothing_undelivered() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = open(dir.path());
+    (0..60).for_each(|second| {
+        append(&mut journal, second, 4);
+    });
+    let sizes: Vec<u64> = journal.complete.iter().map(|one| one.bytes).collect();
+    let upto = journal.complete[1].segment.first - 1;
+    let all: u64 = sizes.iter().sum();
+    let none = i64::MIN;
+    let mut goes = |upto, wanted| plan(&mut journal, upto, u64::MAX, wanted, none);
+    let reached = goes(upto, all);
+    assert_eq!(reached.segments, sizes.len(), "it can be reached");
+    assert!(reached.dropped.is_some(), "at a price that is counted");
+    let beyond = goes(upto, all + 1);
+    assert_eq!(beyond.segments, 1, "it can not: the delivered segment goes");
+    assert_eq!(beyond.dropped, None);
+    assert_eq!(goes(0, u64::MAX).segments, 0);
+}
+
+#[test]
 fn a_segment_may_go_only_when_delivered_and_old() {
     let dir = tempfile::tempdir().unwrap();
     let mut journal = open(dir.path());
