@@ -57,6 +57,7 @@ address = 0
 type = "f32"
 scale = 1.0
 unit = "W"
+digits = 8
 
 [[meter]]
 id = "pcc"
@@ -74,6 +75,7 @@ type = "f33"
 scale = 2.0
 [[meter.point]]
 quantity = "energy_import"
+fc = 16
 address = 3
 type = "u32"
 unit = "kW"
@@ -86,7 +88,6 @@ bus = "main"
 heat = { fluid = "glycol", flow_sensor = "return" }
 [[meter.point]]
 quantity = "flow"
-fc = 16
 address = 3
 type = "f32"
 
@@ -139,7 +140,7 @@ const FOUND: &[(&str, &str, &str)] = &[
     ("meter[1].point[1].type",          "`f33` is not a type",                        "`f32`"),
     ("meter[1].point[2].unit",          "`kW` is not a unit of energy_import",        "\"kWh\""),
     ("meter[2].heat.fluid",             "heat of `glycol` cannot be computed by this version", "`water`"),
-    ("meter[2].point[0].fc",            "16 is out of range",                         "from 1 to 4"),
+    ("meter[1].point[2].fc",            "16 is out of range",                         "from 1 to 4"),
     ("meter[3].template",               "device templates are not part of this version", "[[meter.point]]"),
     ("sensor[0].expect_every",          "is missing",                                 "on_change = true"),
     ("sensor[0].role",                  "`wheather` is not a role",                   "did you mean `weather`?"),

@@ -215,7 +215,7 @@ async fn what_is_not_kept_is_empty_and_a_period_without_anything_names_the_one_t
         said.must_say(64, &["the ledger has intervals from 20", "+08:00", &asked]);
         assert_eq!(said.out, "");
     }
-    // A day of which the books know only the end: empty cells, no total, and a count.
+    // Days of which the books know nothing or the end: empty cells, no total, a count.
     let zone = TimeZone::get("Asia/Shanghai").unwrap();
     let first: jiff::civil::Date = date.parse().unwrap();
     let first = first.yesterday().unwrap().yesterday().unwrap().to_string();
