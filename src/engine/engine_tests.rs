@@ -171,6 +171,8 @@ fn intervals_of_a_downtime_wait_for_the_first_readings_after_catching_up() {
         .iter()
         .for_each(|reading| engine.hear(reading));
     entries.extend(engine.tick(at(1_901)).entries);
+    // The roof's standby has no register: nobody knows it.
+    entries.retain(|entry| &*entry.meter != "roof" || entry.channel.positive);
     assert!(
         entries.iter().all(|entry| entry.energy.is_ok()),
         "{entries:?}"
