@@ -117,6 +117,24 @@ fn an_unplugged_meter_becomes_a_gap_that_names_it_and_recovers() {
 }
 
 #[test]
+fn what_is_only_shown_stands_until_it_is_forgotten_and_is_in_no_book() {
+    let mut engine = Engine::new(grid_and_pv(), &[]);
+    for reading in second(0) {
+        engine.hear(&reading);
+    }
+    let books = engine.state_for_resume();
+    for hour in [1, 2] {
+        // By a clock that is ahead.
+        let ahead = at(hour * 3_600);
+        engine.show(&says(1, ahead, &[watts(1_000.0), count(1)]));
+        assert_eq!(engine.look(ahead).meters[1].power_w, Some(1_000.0));
+        engine.forget();
+        assert_eq!(engine.look(at(1)).meters[1].power_w, Some(7_200.0));
+    }
+    assert_eq!(engine.state_for_resume(), books);
+}
+
+#[test]
 fn an_interval_closes_a_minute_after_its_end_and_not_before() {
     let mut engine = Engine::new(grid_and_pv(), &[]);
     let mut closed = Vec::new();

@@ -83,6 +83,37 @@ async fn a_disk_that_fails_to_sync_never_passes_for_one_that_stored() {
 }
 
 #[tokio::test]
+async fn a_disk_that_is_well_again_before_the_end_has_everything() {
+    let park = park().await;
+    let site = Site::of(&park);
+    let daemon = site.start();
+    site.until("stores", |live| stored_until(live).is_some())
+        .await;
+    site.machine.breaks(&["write enospc".to_owned()]);
+    site.manager
+        .hears_status(Instant::now(), "No space left")
+        .await;
+    let mut witness = Witness::default();
+    witness.sees(&site.live().await.unwrap(), 0);
+    let room = async {
+        let stopping = Instant::now();
+        site.manager.hears(stopping, "STOPPING=1", 1).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert!(site.machine.has_bitten("write"));
+        site.machine.is_well();
+    };
+    let ((status, _), ()) = tokio::join!(daemon.terminate(), room);
+    assert!(status.success(), "{status}\n{}", site.log());
+    assert!(
+        site.log().contains("Everything heard is stored"),
+        "{}",
+        site.log()
+    );
+    witness.finds_everything(&rows(&site.store()));
+    park.stop().await;
+}
+
+#[tokio::test]
 async fn a_disk_that_fails_to_the_end_does_not_hold_up_the_end() {
     let park = park().await;
     let site = Site::of(&park);

@@ -80,6 +80,19 @@ impl Manager {
 
 const WATCHDOG: Duration = Duration::from_secs(2);
 
+/// Makes the disk hang, and more; tells since when it does.
+pub async fn hang(site: &Site, more: &[&str]) -> Instant {
+    let faults = ["sync hang"].iter().chain(more);
+    let faults: Vec<String> = faults.map(|fault| (*fault).to_owned()).collect();
+    site.machine.breaks(&faults);
+    let start = Instant::now();
+    while !site.machine.has_bitten("sync") {
+        assert!(start.elapsed() < PATIENCE, "the disk does not hang");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Instant::now()
+}
+
 #[tokio::test]
 async fn systemd_hears_ready_status_watchdog_and_stopping_and_what_was_heard_is_stored() {
     let park = park().await;
@@ -109,8 +122,14 @@ async fn systemd_hears_ready_status_watchdog_and_stopping_and_what_was_heard_is_
         site.manager.heard_since(start, "STOPPING=1").is_empty(),
         "it was not told to stop"
     );
-    let (status, _) = daemon.terminate().await;
-    assert!(status.success(), "{status}\n{}", site.log());
+    // Just before a tick most meters have said something that is not on disk yet.
+    let into = sunledger::sys::clock::wall()
+        .as_millisecond()
+        .rem_euclid(1_000);
+    let rest = u64::try_from(1_900 - into).unwrap();
+    tokio::time::sleep(Duration::from_millis(rest)).await;
+    witness.sees_answers(&site.ask("/metrics").await.unwrap().text());
+    daemon.ends_well(&site).await;
     site.manager.hears(start, "STOPPING=1", 1).await;
     assert_eq!(site.manager.heard_since(start, "READY=1").len(), 1);
     let rows = rows(&site.store());
@@ -126,12 +145,7 @@ async fn a_disk_that_hangs_ends_the_watchdog_and_neither_the_page_nor_a_reading(
     let start = Instant::now();
     let daemon = site.start();
     site.manager.hears(start, "WATCHDOG=1", 2).await;
-    site.machine.breaks(&["sync hang".to_owned()]);
-    let hung = Instant::now();
-    while !site.machine.has_bitten("sync") {
-        assert!(hung.elapsed() < PATIENCE, "the disk does not hang");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let hung = hang(&site, &[]).await;
     // What was under way may still be answered, and half a period of standstill is no stall.
     tokio::time::sleep(2 * WATCHDOG).await;
     let silent = Instant::now();
@@ -180,10 +194,38 @@ async fn a_disk_that_hangs_ends_the_watchdog_and_neither_the_page_nor_a_reading(
 }
 
 #[tokio::test]
-async fn a_dead_meter_does_not_hold_up_the_start() {
+async fn a_disk_that_hangs_under_a_wrong_clock_ends_the_watchdog_too() {
+    let park = park().await;
+    let site = Site::of(&park).watched(WATCHDOG);
+    let start = Instant::now();
+    let daemon = site.start();
+    site.manager.hears(start, "WATCHDOG=1", 2).await;
+    hang(&site, &[]).await;
+    hang(&site, &["clock 10800"]).await;
+    site.until("is untrusted", |live| live["clock"] == "untrusted")
+        .await;
+    tokio::time::sleep(2 * WATCHDOG).await;
+    let silent = Instant::now();
+    tokio::time::sleep(3 * WATCHDOG).await;
+    let heard = site.manager.heard_since(silent, "WATCHDOG=1");
+    assert_eq!(heard, Vec::<String>::new());
+    // A clock that is wrong is no reason for a restart: nothing can be stored.
+    site.machine.clock_is_ahead(10_800);
+    let released = Instant::now();
+    site.manager.hears(released, "WATCHDOG=1", 3).await;
+    daemon.ends_well(&site).await;
+    park.stop().await;
+}
+
+#[tokio::test]
+async fn neither_a_dead_meter_nor_a_sensor_that_says_nothing_holds_up_the_start() {
     let park = park().await;
     park.faults().dead("ceramics", true).unwrap();
-    let site = Site::of(&park);
+    let site = Site::with(&park, |text| {
+        text + "\n[[sensor]]\nid = \"nobody\"\nrole = \"monitor\"\nbroker = \"park\"\n\
+                topic = \"park/nobody\"\nquantity = \"temp\"\nunit = \"degC\"\n\
+                expect_every = \"1h\"\n"
+    });
     let start = Instant::now();
     let daemon = site.start();
     let ready = site.manager.hears(start, "READY=1", 1).await;

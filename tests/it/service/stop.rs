@@ -1,11 +1,12 @@
 //! SIGTERM while others do not answer: a database, a meter, the disk.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::net::TcpListener;
 
 use super::PATIENCE;
 use super::daemon::{Site, park, stored_until};
+use super::manager::hang;
 
 #[tokio::test]
 async fn neither_a_silent_database_nor_a_silent_meter_holds_up_the_end() {
@@ -53,12 +54,7 @@ async fn a_disk_that_hangs_does_not_hold_up_the_end() {
     let daemon = site.start();
     site.until("stores", |live| stored_until(live).is_some())
         .await;
-    site.machine.breaks(&["sync hang".to_owned()]);
-    let hung = Instant::now();
-    while !site.machine.has_bitten("sync") {
-        assert!(hung.elapsed() < PATIENCE, "the disk does not hang");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    hang(&site, &[]).await;
     let (status, _) = daemon.terminate().await;
     assert!(status.success(), "{status}\n{}", site.log());
     assert!(

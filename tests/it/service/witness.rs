@@ -105,6 +105,20 @@ impl Witness {
         }
     }
 
+    /// Looks at when each meter last answered, which may be later than any tick.
+    pub fn sees_answers(&mut self, metrics: &str) {
+        for line in metrics.lines() {
+            let name = "sunledger_meter_last_success_timestamp_seconds{meter=\"";
+            if let Some((meter, second)) = line
+                .strip_prefix(name)
+                .and_then(|rest| rest.split_once("\"} "))
+            {
+                let second: f64 = second.parse().unwrap();
+                self.seen.push((meter.to_owned(), (second * 1e3) as i64));
+            }
+        }
+    }
+
     /// How many readings it saw.
     pub fn count(&self) -> usize {
         self.seen.len()
