@@ -1,10 +1,8 @@
 //! The heart: one task that owns the engine, strikes a tick each second, and hands
 //! what it came to to the disk.
 //!
-//! The live view never waits for the disk. While a commit is under way, rows and
-//! entries gather for the next one; while the disk refuses, the refused batch is
-//! tried again and what gathers is bounded by [`MOST_WAITING`]. While the clock is
-//! not trusted, readings are held with their monotonic stamp, at most
+//! The live view never waits for the disk ([`Outbox`]); what gathers meanwhile is
+//! bounded by [`MOST_WAITING`]. While the clock is not trusted, readings are held with their monotonic stamp, at most
 //! [`MOST_HELD`]; once it is, they go through the engine second by second, as they
 //! would have. What does not fit is counted.
 
@@ -13,22 +11,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::History;
 use super::held::Held;
+use super::outbox::{Answer, Outbox};
 use super::publish::{Beside, Board};
-use crate::domain::interval::{Entry, ExportShape, Interval, Span};
+use crate::domain::interval::Interval;
 use crate::domain::meter::{Park, PointIndex};
 use crate::domain::snapshot::Reading;
 use crate::engine::record::Recorder;
-use crate::engine::{Engine, Tick};
+use crate::engine::{Engine, Frame, Tick};
 use crate::source::Heard;
-use crate::store::{Batch, Committed, Refused, StoreHandle};
+use crate::store::StoreHandle;
 use crate::sys::clock::{Distrust, Moment, WallClock, mono};
 use crate::sys::systemd::{Mark, Notifier, Watchdog, watchdog_period};
 
@@ -38,13 +36,8 @@ const MOST_WAITING: usize = 48 << 20;
 /// Readings that may wait for a clock: an hour of sixty meters. Their rows fit into
 /// [`MOST_WAITING`] unless they are uncommonly long.
 const MOST_HELD: usize = 200_000;
-/// Receipts that bring a batch to the disk before the tick: fewer than any broker has
-/// under way at once (mosquitto: 20), more than a few sensors send in a second.
-const EAGER_RECEIPTS: usize = 8;
 /// Readings taken from the queue at once.
 const AT_ONCE: usize = 256;
-/// Pause before a refused batch is tried again.
-const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// The page's address is told, and systemd too, when every meter was asked once, or
 /// after this long: a dead meter must not hold up a start.
 const READY_WITHIN: Duration = Duration::from_secs(5);
@@ -86,22 +79,10 @@ pub struct Parts {
 /// its neighbours.
 pub type Details = BTreeMap<PointIndex, String>;
 
-/// A batch on its way to the disk, with what waits for it.
-struct Commit {
-    answer: JoinHandle<Result<Committed, Refused>>,
-    receipts: Vec<oneshot::Sender<()>>,
-    since: tokio::time::Instant,
-}
-
 /// The heart.
 pub struct Heart {
     parts: Parts,
-    entries: Vec<Entry>,
-    closed: Vec<(Span, ExportShape)>,
-    journaled: Vec<(Timestamp, i64)>,
-    receipts: Vec<oneshot::Sender<()>>,
-    under_way: Option<Commit>,
-    refused: Option<(Batch, Vec<oneshot::Sender<()>>, tokio::time::Instant)>,
+    outbox: Outbox,
     held: Held,
     distrust: Option<Distrust>,
     details: Vec<Details>,
@@ -119,10 +100,9 @@ impl Heart {
     #[must_use]
     pub fn new(mut parts: Parts) -> Self {
         let meters = parts.engine.park().meters.len();
-        let mut journaled = Vec::new();
+        let mut outbox = Outbox::new(parts.store.clone());
         for interval in std::mem::take(&mut parts.unjournaled) {
-            parts.recorder.interval(&interval);
-            journaled.push((interval.span.start, interval.revision));
+            outbox.record(&mut parts.recorder, &interval);
         }
         let begun = mono();
         let watchdog = watchdog_period().map(|period| {
@@ -134,12 +114,7 @@ impl Heart {
         let held = Held::new(MOST_HELD, Arc::clone(&parts.board.losses));
         Self {
             parts,
-            entries: Vec::new(),
-            closed: Vec::new(),
-            journaled,
-            receipts: Vec::new(),
-            under_way: None,
-            refused: None,
+            outbox,
             held,
             distrust: None,
             details: vec![Details::new(); meters],
@@ -201,7 +176,6 @@ impl Heart {
         let mut heard = Vec::with_capacity(AT_ONCE);
         let mut next = self.next_tick();
         loop {
-            let retry_at = self.refused.as_ref().map(|(_, _, at)| *at);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
@@ -209,8 +183,7 @@ impl Heart {
                     self.beat();
                     next = self.next_tick();
                 }
-                done = wait(&mut self.under_way) => self.committed(done),
-                () = sleep_until(retry_at.unwrap_or(next)), if retry_at.is_some() => self.try_again(),
+                answer = self.outbox.answer() => self.committed(answer),
                 count = self.parts.readings.recv_many(&mut heard, AT_ONCE) => {
                     if count == 0 {
                         // Every source ended; the ticks go on until the stop.
@@ -240,13 +213,11 @@ impl Heart {
             };
             if let Some(at) = at {
                 if self.distrust.is_none() {
-                    let tick = self.parts.engine.tick(at);
-                    self.entries.extend(tick.entries);
-                    self.closed.extend(tick.closed);
+                    self.outbox.take(self.parts.engine.tick(at));
                 }
                 self.commit_and_wait(at).await;
             }
-            self.parts.store.flush().await
+            self.outbox.flush().await
         };
         match timeout(LAST_COMMIT, last).await {
             Ok(Ok(())) if self.held.len() > 0 => warn!(
@@ -259,7 +230,7 @@ impl Heart {
             }
             Err(_) => error!("The disk did not take the last batch in time."),
         }
-        self.receipts.clear();
+        self.outbox.give_up();
     }
 
     /// The next whole second of the wall clock.
@@ -314,25 +285,19 @@ impl Heart {
         } else {
             self.parts.recorder.reading(&reading);
         }
-        self.receipts.extend(heard.receipt);
+        self.outbox.fire_when_stored(heard.receipt);
         self.hand_over_early();
     }
 
     /// Brings to the disk what a broker waits for, before the tick: it sends on only
     /// when it has its acknowledgements, and sends few at a time.
     fn hand_over_early(&mut self) {
-        let (Some(at), Some(_)) = (self.parts.last_at, self.seq.checked_sub(1)) else {
-            return;
-        };
-        let busy = self.under_way.is_some() || self.refused.is_some();
-        if busy || self.receipts.len() < EAGER_RECEIPTS {
-            return;
+        let Some(at) = self.parts.last_at else { return };
+        if self.seq > 0 && self.outbox.is_urgent() {
+            // The books go with the rows that they rest on.
+            self.outbox.take(self.parts.engine.tick(at));
+            self.hand_over(at);
         }
-        // The books go with the rows that they rest on.
-        let tick = self.parts.engine.tick(at);
-        self.entries.extend(tick.entries);
-        self.closed.extend(tick.closed);
-        self.hand_over(at);
     }
 
     /// Shows a reading whose time is not known, and keeps it until it is.
@@ -368,7 +333,7 @@ impl Heart {
             self.publish(&frame);
             // Nothing new is handed to the disk, so it owes no progress unless it
             // still has something in hand.
-            if self.under_way.is_none()
+            if self.outbox.waits_since().is_none()
                 && let Some(commit) = progress
             {
                 commit.moved();
@@ -382,13 +347,11 @@ impl Heart {
     }
 
     /// Strikes the balance of a moment that has not been struck.
-    fn strike(&mut self, at: Timestamp) -> crate::engine::Frame {
+    fn strike(&mut self, at: Timestamp) -> Frame {
         self.parts.last_at = Some(at);
         self.parts.clock.journaled(at);
         let tick = self.parts.engine.tick(at);
-        let frame = tick.frame.clone();
-        self.take_tick(tick, at);
-        frame
+        self.take_tick(tick, at)
     }
 
     /// Looks at the clock, and holds or releases readings where trust has changed.
@@ -433,17 +396,16 @@ impl Heart {
         }
     }
 
-    fn take_tick(&mut self, tick: Tick, at: Timestamp) {
+    fn take_tick(&mut self, tick: Tick, at: Timestamp) -> Frame {
         if self.parts.recorder.waiting() < MOST_WAITING {
             self.parts.recorder.balance(at, &tick.frame.powers);
         }
-        self.entries.extend(tick.entries);
-        self.closed.extend(tick.closed);
+        self.outbox.take(tick)
     }
 
-    fn publish(&mut self, frame: &crate::engine::Frame) {
+    fn publish(&mut self, frame: &Frame) {
         self.seq += 1;
-        let since = self.under_way.as_ref().map(|commit| commit.since);
+        let since = self.outbox.waits_since();
         let hangs = since.is_some_and(|since| mono() - since > DISK_ANSWERS_WITHIN);
         self.parts.board.losses.set_disk_hangs(hangs);
         let beside = Beside {
@@ -472,77 +434,30 @@ impl Heart {
         }
     }
 
-    /// Everything that waits, as a batch.
-    fn batch(&mut self, at: Timestamp) -> Batch {
-        let rows = self.parts.recorder.take();
-        Batch {
-            at,
-            lines: rows.text,
-            points: rows.points,
-            entries: std::mem::take(&mut self.entries),
-            closed: std::mem::take(&mut self.closed),
-            state: self.parts.engine.state(),
-            journaled: std::mem::take(&mut self.journaled),
-        }
-    }
-
-    /// Gives a batch to the disk, unless one is under way or refused.
     fn hand_over(&mut self, at: Timestamp) {
-        if self.under_way.is_some() || self.refused.is_some() {
-            return;
-        }
-        let batch = self.batch(at);
-        let receipts = std::mem::take(&mut self.receipts);
-        self.send(batch, receipts);
+        let (recorder, engine) = (&mut self.parts.recorder, &mut self.parts.engine);
+        self.outbox.hand_over(at, recorder, engine);
     }
 
-    fn send(&mut self, batch: Batch, receipts: Vec<oneshot::Sender<()>>) {
-        let store = self.parts.store.clone();
-        self.under_way = Some(Commit {
-            answer: tokio::spawn(async move { store.commit(batch).await }),
-            receipts,
-            since: mono(),
-        });
-    }
-
-    fn try_again(&mut self) {
-        if let Some((batch, receipts, _)) = self.refused.take() {
-            self.send(batch, receipts);
-        }
-    }
-
-    /// Takes the store's answer.
-    fn committed(&mut self, done: Option<Done>) {
-        let Some((result, receipts)) = done else {
-            return;
-        };
-        if let Some((_, _, commit)) = &self.watchdog {
+    /// Takes the store's answer. A refusal is progress, too: a full disk is not mended
+    /// by a restart. A store that is gone may be.
+    fn committed(&mut self, answer: Answer) {
+        if let (Some((_, _, commit)), Answer::Stored(_) | Answer::Refused) =
+            (&self.watchdog, &answer)
+        {
             commit.moved();
         }
-        match result {
-            Ok(committed) => {
-                for receipt in receipts {
-                    // The message may be gone with its connection; then it comes again.
-                    let _ = receipt.send(());
-                }
-                self.parts.engine.settled(&committed.intervals);
-                for interval in committed.intervals {
-                    self.parts.recorder.interval(&interval);
-                    self.journaled
-                        .push((interval.span.start, interval.revision));
-                }
-                if let Some(dropped) = committed.dropped {
-                    self.parts.recorder.dropped(committed.until, dropped.points);
-                }
-                self.hand_over_early();
-            }
-            Err(Refused { error, batch }) => {
-                warn!(%error, "The store did not take a batch; it is tried again.");
-                if let Some(batch) = batch {
-                    self.refused = Some((batch, receipts, mono() + TRY_AGAIN));
-                }
-            }
+        let Answer::Stored(committed) = answer else {
+            return;
+        };
+        self.parts.engine.settled(&committed.intervals);
+        for interval in &committed.intervals {
+            self.outbox.record(&mut self.parts.recorder, interval);
         }
+        if let Some(dropped) = committed.dropped {
+            self.parts.recorder.dropped(committed.until, dropped.points);
+        }
+        self.hand_over_early();
     }
 
     /// Brings everything that waits to the disk, and tries until it is there.
@@ -554,34 +469,9 @@ impl Heart {
 
     /// Waits until the disk has taken what it was given.
     async fn answered(&mut self) {
-        loop {
-            if self.under_way.is_some() {
-                let done = wait(&mut self.under_way).await;
-                self.committed(done);
-            } else if let Some((_, _, again)) = &self.refused {
-                sleep_until(*again).await;
-                self.try_again();
-            } else {
-                return;
-            }
-        }
-    }
-}
-
-type Done = (Result<Committed, Refused>, Vec<oneshot::Sender<()>>);
-
-/// Waits for the commit under way; for ever where there is none.
-async fn wait(under_way: &mut Option<Commit>) -> Option<Done> {
-    let Some(commit) = under_way.as_mut() else {
-        return std::future::pending().await;
-    };
-    let result = (&mut commit.answer).await;
-    let Commit { receipts, .. } = under_way.take()?;
-    match result {
-        Ok(result) => Some((result, receipts)),
-        Err(error) => {
-            error!(%error, "A commit ended badly.");
-            None
+        while self.outbox.is_busy() {
+            let answer = self.outbox.answer().await;
+            self.committed(answer);
         }
     }
 }

@@ -15,6 +15,7 @@ mod heart;
 mod held;
 mod history;
 mod losses;
+mod outbox;
 mod publish;
 mod recover;
 mod rim;

@@ -7,6 +7,7 @@
     clippy::panic
 )]
 
+mod backlog;
 mod cli;
 mod influx;
 mod kills;

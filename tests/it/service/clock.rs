@@ -260,6 +260,10 @@ async fn a_daemon_that_ends_under_a_clock_that_is_ahead_leaves_no_time_to_come()
         .await;
     site.machine.clock_is_ahead(3 * HOURS);
     site.until("is untrusted", is_untrusted).await;
+    // The meters are asked a moment after the tick that noticed it.
+    while site.metric("sunledger_clock_held_readings").await < Some(1.0) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     daemon.ends_well(&site).await;
     assert!(
         site.log().contains("held readings are lost"),

@@ -1,0 +1,195 @@
+//! What is on its way to the disk: entries, receipts, the batch under way, and the one
+//! that the disk refused.
+//!
+//! ```text
+//!   ticks ──▶ gathering ──hand_over──▶ under way ──▶ stored: receipts fire
+//!                                          ▲  │
+//!                                          └──┴─ refused, tried again
+//! ```
+//!
+//! One batch is under way at a time; what comes meanwhile gathers for the next one.
+//! **A receipt fires when its batch is on disk, and never before.** A refused batch is
+//! tried again as it is, so that nothing is written twice or in another order.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
+use tracing::{error, warn};
+
+use crate::domain::interval::{Entry, ExportShape, Interval, Span};
+use crate::engine::record::Recorder;
+use crate::engine::{Engine, Frame, Tick};
+use crate::store::{Batch, Committed, Refused, StoreError, StoreHandle};
+use crate::sys::clock::mono;
+
+/// Receipts that bring a batch to the disk before the tick: fewer than any broker has
+/// under way at once (mosquitto: 20), more than a few sensors send in a second.
+const EAGER_RECEIPTS: usize = 8;
+/// Pause before a refused batch is tried again.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+
+type Receipt = oneshot::Sender<()>;
+
+/// A batch that the store has in hand, with what waits for it.
+struct Commit {
+    answer: JoinHandle<Result<Committed, Refused>>,
+    receipts: Vec<Receipt>,
+    since: Instant,
+}
+
+/// What the store says to a batch.
+pub enum Answer {
+    /// It is on disk.
+    Stored(Committed),
+    /// The disk refuses; the batch is tried again.
+    Refused,
+    /// There is no store any more to say anything.
+    Gone,
+}
+
+/// The way to the disk.
+pub struct Outbox {
+    store: StoreHandle,
+    entries: Vec<Entry>,
+    closed: Vec<(Span, ExportShape)>,
+    journaled: Vec<(Timestamp, i64)>,
+    receipts: Vec<Receipt>,
+    under_way: Option<Commit>,
+    refused: Option<(Batch, Vec<Receipt>, Instant)>,
+}
+
+impl Outbox {
+    /// An empty one.
+    #[must_use]
+    pub fn new(store: StoreHandle) -> Self {
+        Self {
+            store,
+            entries: Vec::new(),
+            closed: Vec::new(),
+            journaled: Vec::new(),
+            receipts: Vec::new(),
+            under_way: None,
+            refused: None,
+        }
+    }
+
+    /// Takes in what a tick brought for the books, and gives back its frame.
+    pub fn take(&mut self, tick: Tick) -> Frame {
+        self.entries.extend(tick.entries);
+        self.closed.extend(tick.closed);
+        tick.frame
+    }
+
+    /// Takes in what is to fire when the rows written so far are on disk.
+    pub fn fire_when_stored(&mut self, receipt: Option<Receipt>) {
+        self.receipts.extend(receipt);
+    }
+
+    /// Writes the row of an interval that the ledger settled.
+    pub fn record(&mut self, recorder: &mut Recorder, interval: &Interval) {
+        recorder.interval(interval);
+        self.journaled
+            .push((interval.span.start, interval.revision));
+    }
+
+    /// Whether a broker waits for so many acknowledgements that it sends no more.
+    #[must_use]
+    pub fn is_urgent(&self) -> bool {
+        self.receipts.len() >= EAGER_RECEIPTS && !self.is_busy()
+    }
+
+    /// Whether the store has something in hand.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.under_way.is_some() || self.refused.is_some()
+    }
+
+    /// Since when the store has owed an answer.
+    #[must_use]
+    pub fn waits_since(&self) -> Option<Instant> {
+        self.under_way.as_ref().map(|commit| commit.since)
+    }
+
+    /// Gives everything that waits to the disk, unless it has something in hand.
+    pub fn hand_over(&mut self, at: Timestamp, recorder: &mut Recorder, engine: &mut Engine) {
+        if self.is_busy() {
+            return;
+        }
+        let rows = recorder.take();
+        let batch = Batch {
+            at,
+            lines: rows.text,
+            points: rows.points,
+            entries: std::mem::take(&mut self.entries),
+            closed: std::mem::take(&mut self.closed),
+            state: engine.state(),
+            journaled: std::mem::take(&mut self.journaled),
+        };
+        let receipts = std::mem::take(&mut self.receipts);
+        self.send(batch, receipts);
+    }
+
+    fn send(&mut self, batch: Batch, receipts: Vec<Receipt>) {
+        let store = self.store.clone();
+        self.under_way = Some(Commit {
+            answer: tokio::spawn(async move { store.commit(batch).await }),
+            receipts,
+            since: mono(),
+        });
+    }
+
+    /// The next answer of the store. Waits for ever while it has nothing in hand.
+    /// Dropping it half way loses nothing.
+    pub async fn answer(&mut self) -> Answer {
+        if let Some((_, _, again)) = &self.refused {
+            sleep_until(*again).await;
+            if let Some((batch, receipts, _)) = self.refused.take() {
+                self.send(batch, receipts);
+            }
+        }
+        let Some(commit) = self.under_way.as_mut() else {
+            return std::future::pending().await;
+        };
+        let answer = (&mut commit.answer).await;
+        let receipts = self.under_way.take().map(|commit| commit.receipts);
+        let receipts = receipts.unwrap_or_default();
+        match answer {
+            Ok(Ok(committed)) => {
+                for receipt in receipts {
+                    // The message may be gone with its connection; then it comes again.
+                    let _ = receipt.send(());
+                }
+                Answer::Stored(committed)
+            }
+            Ok(Err(Refused { error, batch })) => {
+                warn!(%error, "The store did not take a batch; it is tried again.");
+                self.refused = batch.map(|batch| (batch, receipts, mono() + TRY_AGAIN));
+                match error {
+                    StoreError::Stopped => Answer::Gone,
+                    _ => Answer::Refused,
+                }
+            }
+            Err(error) => {
+                error!(%error, "A commit ended badly.");
+                Answer::Gone
+            }
+        }
+    }
+
+    /// Brings the ledger up to the journal.
+    ///
+    /// # Errors
+    ///
+    /// What the store says.
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        self.store.flush().await
+    }
+
+    /// Gives up the receipts of what did not reach the disk: it comes again.
+    pub fn give_up(&mut self) {
+        self.receipts.clear();
+    }
+}
