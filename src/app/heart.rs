@@ -133,6 +133,7 @@ impl Heart {
         // The past is sparser than the present: its samples are joined further apart.
         let sparse = sparse(&park, history.every_s);
         let mut engine = Engine::new(Arc::new(sparse), &self.parts.engine.state_for_resume());
+        engine.inherit(&mut self.parts.engine);
         std::mem::swap(&mut self.parts.engine, &mut engine);
         let mut last = None;
         for (count, step) in history.steps.enumerate() {
@@ -176,6 +177,7 @@ impl Heart {
         let mut heard = Vec::with_capacity(AT_ONCE);
         let mut next = self.next_tick();
         loop {
+            let urgent = self.outbox.urgent_from().filter(|_| self.seq > 0);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
@@ -184,6 +186,7 @@ impl Heart {
                     next = self.next_tick();
                 }
                 answer = self.outbox.answer() => self.committed(answer),
+                () = sleep_until(urgent.unwrap_or(next)), if urgent.is_some() => self.hand_over_early(),
                 count = self.parts.readings.recv_many(&mut heard, AT_ONCE) => {
                     if count == 0 {
                         // Every source ended; the ticks go on until the stop.
@@ -201,6 +204,8 @@ impl Heart {
 
     /// Takes in what is left and brings it to the disk.
     pub async fn finish(&mut self) {
+        // A clock that was set a moment ago must not date the last block.
+        self.judge(Moment::now());
         while let Ok(one) = self.parts.readings.try_recv() {
             self.hear(one);
         }
@@ -286,14 +291,13 @@ impl Heart {
             self.parts.recorder.reading(&reading);
         }
         self.outbox.fire_when_stored(heard.receipt);
-        self.hand_over_early();
     }
 
     /// Brings to the disk what a broker waits for, before the tick: it sends on only
     /// when it has its acknowledgements, and sends few at a time.
     fn hand_over_early(&mut self) {
         let Some(at) = self.parts.last_at else { return };
-        if self.seq > 0 && self.outbox.is_urgent() {
+        if !self.outbox.is_busy() {
             // The books go with the rows that they rest on.
             self.outbox.take(self.parts.engine.tick(at));
             self.hand_over(at);
@@ -362,10 +366,14 @@ impl Heart {
         }
         self.distrust = distrust;
         match distrust {
-            Some(why) => warn!(
-                why = why.sentence(),
-                "The clock is not trusted; readings are held."
-            ),
+            Some(why) => {
+                warn!(
+                    why = why.sentence(),
+                    "The clock is not trusted; readings are held."
+                );
+                // What already has its time does not wait for the clock.
+                self.hand_over_early();
+            }
             None => {
                 let (held, given_up) = (
                     self.held.len(),
@@ -457,7 +465,6 @@ impl Heart {
         if let Some(dropped) = committed.dropped {
             self.parts.recorder.dropped(committed.until, dropped.points);
         }
-        self.hand_over_early();
     }
 
     /// Brings everything that waits to the disk, and tries until it is there.

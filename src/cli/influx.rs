@@ -256,9 +256,20 @@ fn setup_text(settings: &Settings, report: &SetupReport) -> String {
 
 fn audit_text(report: &AuditReport) -> String {
     let mut text = format!(
-        "compared  {} to {}\nstored    {}\nmissing   {}\ndifferent {}\nunreadable {}\n",
-        report.from, report.to, report.stored, report.missing, report.different, report.unreadable,
+        "compared   {} to {}\nstored     {}\nmissing    {}\ndifferent  {}\nunreadable {}\nwaiting    {}\n",
+        report.from,
+        report.to,
+        report.stored,
+        report.missing,
+        report.different,
+        report.unreadable,
+        report.waiting,
     );
+    if report.waiting > 0 {
+        text.push_str(
+            "What waits was not compared: it is still to be delivered, or was in the last seconds.\n",
+        );
+    }
     for example in &report.examples {
         let database = example.database.as_deref().unwrap_or("nothing");
         text.push_str(&format!(

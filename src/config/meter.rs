@@ -616,7 +616,6 @@ fn sensor(table: &Table<'_>, brokers: &Known, read: &mut Read) {
                 topic,
                 points: decodes,
                 retained_ok: on_change,
-                every: every.unwrap_or_default(),
             },
         ));
     }

@@ -131,15 +131,15 @@ impl Recorder {
 
     /// Writes a reading.
     pub fn reading(&mut self, reading: &Reading) {
-        self.write(reading, Quality::Good);
+        self.write(reading, None);
     }
 
     /// Writes a reading that is of a time gone by: marked stale, and never read back.
     pub fn late(&mut self, reading: &Reading) {
-        self.write(reading, Quality::Stale);
+        self.write(reading, Some(Quality::Stale));
     }
 
-    fn write(&mut self, reading: &Reading, at_best: Quality) {
+    fn write(&mut self, reading: &Reading, marked: Option<Quality>) {
         let Some(meter) = self.meters.get(reading.meter) else {
             return;
         };
@@ -162,7 +162,8 @@ impl Recorder {
         }
         // The worst of the row: a value that the device refused is missing, whatever
         // stands beside it.
-        let quality = missing.map_or(at_best, |_| Quality::Missing);
+        let worst = missing.map_or(Quality::Good, |_| Quality::Missing);
+        let quality = marked.unwrap_or(worst);
         self.rows.int(schema::QUALITY, quality.code());
         if let Some(reason) = missing {
             self.rows.int(schema::REASON, reason.code());

@@ -104,6 +104,28 @@ fn the_quality_of_a_row_is_the_worst_of_its_values() {
 }
 
 #[test]
+fn a_late_row_is_marked_and_never_read_back_whatever_is_missing_in_it() {
+    for values in [
+        [(0, Ok(Value::Analog(1.0))), (1, Ok(Value::Analog(50.0)))],
+        [(0, Ok(Value::Analog(1.0))), (1, Err(Reason::NotAvailable))],
+    ] {
+        let mut recorder = Recorder::new(&grid());
+        recorder.late(&Reading {
+            meter: 0,
+            at: at(0),
+            values: values.to_vec(),
+        });
+        let text = recorder.take().text;
+        assert_eq!(
+            integer(&text, "quality"),
+            Some(Quality::Stale.code()),
+            "{text}"
+        );
+        assert_eq!(recorder.read_back(&parse(text.trim_end()).unwrap()), None);
+    }
+}
+
+#[test]
 fn what_the_park_does_not_measure_spoils_no_balance_and_gets_no_row() {
     let roles = ["grid", "pv"];
     let electric = park(roles.map(|role| meter(role, role, &["power"])).to_vec());

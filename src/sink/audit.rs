@@ -64,6 +64,8 @@ pub struct AuditReport {
     pub different: u64,
     /// Rows of the journal that are no rows.
     pub unreadable: u64,
+    /// Values that are still to be delivered, and not compared.
+    pub waiting: u64,
     /// The first findings.
     pub examples: Vec<Example>,
 }
@@ -118,6 +120,7 @@ pub async fn audit<S: BlockSource>(
             missing: 0,
             different: 0,
             unreadable: 0,
+            waiting: 0,
             examples: Vec::new(),
         },
     };
@@ -134,6 +137,14 @@ pub async fn audit<S: BlockSource>(
         }
     }
     audit.compare().await?;
+    if audit.report.stored + audit.report.missing + audit.report.different == 0 {
+        // Nothing to compare is no proof that anybody is there.
+        audit.knock().await?;
+    }
+    while let Some(block) = source.with(move |s| s.next_after(seq, u64::MAX)).await? {
+        seq = block.seq;
+        audit.report.waiting += audit.values_of(&block);
+    }
     Ok(audit.report)
 }
 
@@ -259,6 +270,23 @@ impl Audit {
                 self.window.insert(place, expected);
             }
         }
+    }
+
+    /// Values of a block that lie in the period.
+    fn values_of(&self, block: &Block) -> u64 {
+        let rows = block
+            .text
+            .lines()
+            .filter_map(|line| line_protocol::parse(line).ok());
+        let inside = rows.filter(|row| self.period.contains(&row.time_ms));
+        let values: usize = inside.map(|row| row.fields.len()).sum();
+        u64::try_from(values).unwrap_or(u64::MAX)
+    }
+
+    /// Asks for a moment of what is recorded each second, whether or not it is there.
+    async fn knock(&mut self) -> Result<(), CommandError> {
+        let measurement = self.names.place(crate::domain::schema::BALANCE);
+        self.ask(measurement, None, self.period.start, 1).await
     }
 
     /// Asks for every value of the window and empties it.

@@ -174,7 +174,7 @@ impl Store {
         let mut trouble = None;
         if self.journal.segments() != segments {
             self.last_retain = Some(now);
-            trouble = self.retain(0).err();
+            trouble = self.retain().err();
         }
         if self.is_ledger_due(now) {
             trouble = self.write_ledger(now).err().or(trouble);
@@ -216,7 +216,7 @@ impl Store {
         if full {
             // At least one segment goes, so that the next attempt finds room even
             // where the floor is zero.
-            if let Err(error) = self.retain(1) {
+            if let Err(error) = self.retain_for(1) {
                 warn!(%error, "No room could be made in the store.");
             }
         }
@@ -299,7 +299,7 @@ impl Store {
         let last = *self.last_retain.get_or_insert(now);
         if now.saturating_duration_since(last) >= RETAIN_EVERY {
             self.last_retain = Some(now);
-            trouble = Some(self.retain(0).err().or(trouble.flatten()));
+            trouble = Some(self.retain().err().or(trouble.flatten()));
         }
         // A store that cannot append is not well because its ledger is.
         if let Some(Some(error)) = trouble {
@@ -308,16 +308,21 @@ impl Store {
     }
 
     /// Deletes the segments that may go and those that must.
-    fn retain(&mut self, wanted: u64) -> Result<(), StoreError> {
+    fn retain(&mut self) -> Result<(), StoreError> {
+        let free = self.free_bytes();
+        self.retain_for(self.settings.free_floor.saturating_sub(free))
+    }
+
+    /// The same, where so many bytes have to come free.
+    fn retain_for(&mut self, wanted: u64) -> Result<(), StoreError> {
         let Some(newest) = self.journal.newest() else {
             return Ok(());
         };
-        let free = self.free_bytes();
         let keep_ms = i64::from(self.settings.keep_days).saturating_mul(MS_PER_DAY);
         let bounds = Bounds {
             keep_from_ms: newest.as_millisecond().saturating_sub(keep_ms),
             max_bytes: self.settings.max_bytes,
-            wanted_bytes: self.settings.free_floor.saturating_sub(free).max(wanted),
+            wanted_bytes: wanted,
         };
         let delivered = Delivered {
             upto: self

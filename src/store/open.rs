@@ -139,7 +139,7 @@ impl Store {
             stats,
         };
         // The bounds may be tighter than they were.
-        if let Err(error) = store.retain(0) {
+        if let Err(error) = store.retain() {
             warn!(%error, "Old segments of the journal could not be deleted.");
         }
         Ok((store, recovered))

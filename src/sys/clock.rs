@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn the_program_was_built_in_the_past_and_not_in_1970() {
         assert!(build_date() <= wall());
-        assert!(build_date() > "2026-11-01T00:00:00Z".parse().unwrap());
+        assert!(build_date() > "2020-01-01T00:00:00Z".parse().unwrap());
     }
 
     #[test]

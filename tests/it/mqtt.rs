@@ -122,7 +122,6 @@ fn sensor(meter: usize, topic: &str, pointer: Option<&str>) -> Subscription {
         topic: topic.into(),
         points: vec![(0, pointer.map(str::to_owned), decode)],
         retained_ok: false,
-        every: Duration::from_secs(1),
     }
 }
 

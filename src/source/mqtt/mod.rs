@@ -102,8 +102,6 @@ pub struct Subscription {
     pub points: Vec<(PointIndex, Option<String>, Decode)>,
     /// Whether a retained message is a reading: the sensor speaks only on change.
     pub retained_ok: bool,
-    /// How often the sensor speaks; zero where it speaks on change.
-    pub every: Duration,
 }
 
 /// Hears the broker until `stop` is cancelled or nobody listens.

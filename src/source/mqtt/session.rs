@@ -9,7 +9,7 @@ use rumqttc::{
     SubscribeReasonCode,
 };
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -109,6 +109,7 @@ impl Session {
                         }
                     }
                     () = room(&self.tx), if !self.held.is_empty() => self.hand_over(),
+                    () = quiet(self.backlog.due()) => self.catch_up(),
                 }
             };
             let handled = match event {
@@ -204,7 +205,7 @@ impl Session {
     fn connected(&mut self, session_kept: bool) {
         self.connection += 1;
         if session_kept {
-            self.backlog.begin(self.topics.keys());
+            self.backlog.begin(self.topics.keys(), clock::mono());
         }
         self.since = Some(clock::mono());
         if std::mem::take(&mut self.told_lost) {
@@ -277,13 +278,8 @@ impl Session {
             self.receipts.await_first(delivery, fate);
             return Ok(());
         }
-        let every = places
-            .iter()
-            .filter_map(|place| self.settings.subscriptions.get(*place));
-        let every = every.map(|subscription| subscription.every).min();
-        let late = self
-            .backlog
-            .is_late(&message.topic, every.unwrap_or_default(), at);
+        let late = self.backlog.is_late(&message.topic);
+        let mut last_words = Vec::new();
         let mut receipts = Vec::new();
         let mut document = None;
         for place in places {
@@ -311,6 +307,16 @@ impl Session {
                     Outcome::Short
                 },
             );
+            if late {
+                last_words.push(Heard {
+                    meter,
+                    at,
+                    values: values.clone(),
+                    detail: detail.clone(),
+                    receipt: None,
+                    late: false,
+                });
+            }
             self.deliver(Heard {
                 meter,
                 at,
@@ -320,6 +326,7 @@ impl Session {
                 late,
             });
         }
+        self.backlog.keep(&message.topic, at, last_words);
         if wants_ack {
             let fate = Fate::waiting();
             self.known
@@ -366,6 +373,13 @@ impl Session {
         });
     }
 
+    /// Says again, as of now, what came last of a backlog that has come.
+    fn catch_up(&mut self) {
+        for heard in self.backlog.ready(clock::mono()) {
+            self.deliver(heard);
+        }
+    }
+
     /// To the app, in order. Where it is behind, what the broker would not send
     /// again waits here; the rest is dropped once that is too much, counted.
     fn deliver(&mut self, heard: Heard) {
@@ -392,6 +406,14 @@ impl Session {
                 return;
             }
         }
+    }
+}
+
+/// Until a backlog has come; for ever where there is none.
+async fn quiet(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -4,9 +4,9 @@
 //! older than the kept period. It *must* go, the oldest first, when the journal
 //! would outgrow its bound or the file system is about to be full; the points in
 //! it that some sink does not have yet are counted as dropped. Where others fill the
-//! disk so far that the whole journal could not make the room, only what every sink
-//! has goes: the rest would be lost for nothing. The newest segment with a block
-//! always stays: it knows the last sequence and the last tick.
+//! disk so far that the whole journal could not make the room, nothing goes for the
+//! floor's sake: it would be lost for nothing. The newest segment with a block always
+//! stays: it knows the last sequence and the last tick.
 
 use std::fs;
 use std::io;
@@ -112,9 +112,7 @@ impl Journal {
                 },
             };
             complete.summary = summary;
-            let delivered_whole = summary.is_none_or(|summary| summary.last_seq <= delivered.upto);
-            let must = bytes.saturating_sub(active_grown) > most
-                || wanted > 0 && (helps || delivered_whole);
+            let must = bytes.saturating_sub(active_grown) > most || wanted > 0 && helps;
             let may = summary.is_none_or(|summary| {
                 summary.last_seq <= delivered.upto && summary.last_at_ms < bounds.keep_from_ms
             });

@@ -154,9 +154,14 @@ async fn a_demo_goes_on_in_the_books_it_finds() {
     ];
     let before = ask(&report).await;
     let again = Daemon::demo(&["--data", data]).await;
-    again
+    let live = again
         .until("a tick", |live| live["seq"].as_i64() > Some(1))
         .await;
+    let since = live["ratios"]["from"].as_str().unwrap();
+    assert!(
+        since.contains("T00:00:00"),
+        "today from midnight on: {since}"
+    );
     assert_eq!(again.end("TERM").await.code, Some(0));
     let after = ask(&report).await;
     assert_eq!((before.code, before.out), (after.code, after.out));

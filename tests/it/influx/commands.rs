@@ -281,3 +281,26 @@ async fn a_proxy_of_the_environment_leads_to_the_server() {
     );
     assert_eq!(influx.state().bucket(BUCKET).unwrap().shelf.len(), 30);
 }
+
+#[tokio::test]
+async fn an_audit_of_what_nobody_has_yet_says_what_waits_and_whether_anybody_is_there() {
+    let influx = Influx::start().await;
+    let rig = Rig::new(&influx.url());
+    for n in 0..3 {
+        rig.commit(&tick(n, 5));
+    }
+    let nothing_delivered = || Asked {
+        upto: 0,
+        ..everything()
+    };
+    let report = audit(&rig.settings, rig.journal.clone(), nothing_delivered()).await;
+    let report = report.unwrap();
+    assert_eq!((report.stored, report.missing), (0, 0));
+    assert_eq!(report.waiting, rig.journal.points(), "three values a row");
+    assert_eq!(influx.state().queries, 1, "it was asked all the same");
+
+    let mut rig = rig;
+    rig.settings.url = format!("http://127.0.0.1:{}", crate::support::peer::free_port());
+    let error = audit(&rig.settings, rig.journal.clone(), nothing_delivered()).await;
+    assert!(error.is_err(), "nobody answers there");
+}
