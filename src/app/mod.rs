@@ -7,7 +7,7 @@
 //!                        └──Frame──▶ web            sinks ◀── journal
 //! ```
 //!
-//! One task owns the engine: the [`heart`]. Everything else is a rim of tasks that
+//! One task owns the engine: the `heart`. Everything else is a rim of tasks that
 //! bring readings or take results. Tasks are started in [`Tasks`], which names them
 //! and waits for them at the end.
 

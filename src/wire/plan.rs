@@ -10,7 +10,7 @@
 //! over two requests: its words would be from two moments. Registers between the
 //! points are never read: a device may refuse them, and the whole block with them.
 //!
-//! The seam for a cost model is [`joins`]: it decides whether a point is worth
+//! The seam for a cost model is `joins`: it decides whether a point is worth
 //! reading in the request before it.
 
 use super::register::Layout;

@@ -107,7 +107,7 @@ pub struct Subscription {
 /// Hears the broker until `stop` is cancelled or nobody listens.
 ///
 /// At `stop` no new message is taken in; those on their way to the disk are
-/// acknowledged if they arrive there within [`LAST_ACKS`], else the broker sends
+/// acknowledged if they arrive there within `LAST_ACKS`, else the broker sends
 /// them again after the next start.
 pub async fn run(
     settings: Settings,
