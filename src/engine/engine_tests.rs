@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::interval::Channel;
-use crate::domain::meter::{Freshness, Pipe, Point, Quantity, RegisterKind, Role};
+use crate::domain::meter::{Freshness, HeatFromFlow, Pipe, Point, Quantity, RegisterKind, Role};
 use crate::domain::time::day;
 use crate::domain::units::{CountUnit, MilliwattHours};
 

@@ -1,0 +1,250 @@
+//! Cases for registers: vectors with their source, situations, and laws.
+
+use super::*;
+use proptest::prelude::*;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_780_000_000 + second).unwrap()
+}
+
+fn kind(modulus: Option<i128>) -> RegisterKind {
+    RegisterKind {
+        unit: CountUnit::new(1_000, 1).unwrap(),
+        modulus,
+    }
+}
+
+fn counter(modulus: Option<i128>, readings: &[(i64, i64)]) -> (Counter, Vec<Heard>) {
+    let mut counter = Counter::new(kind(modulus));
+    let rated = Some(Power::from_watts(3_600.0).unwrap());
+    let heard = readings
+        .iter()
+        .map(|(s, raw)| counter.hear(at(*s), *raw, rated))
+        .collect();
+    (counter, heard)
+}
+
+/// Source: interval_cases.json `counter_rollover`, scaled to whole counts.
+#[test]
+fn steps_agree_with_their_vectors() {
+    let text = include_str!("../../tests/fixtures/interval_cases.json");
+    let cases: serde_json::Value = serde_json::from_str(text).unwrap();
+    for case in cases["counter_rollover"].as_array().unwrap() {
+        let counts = |key: &str| (case[key].as_f64().unwrap() * 10.0).round() as i128;
+        let modulus = counts("modulus");
+        // A signed register is read as an unsigned one before it is compared.
+        let unsigned = |raw: i128| if raw < 0 { raw + modulus } else { raw };
+        let found = step(
+            unsigned(counts("old")),
+            unsigned(counts("new")),
+            Some(modulus),
+            Some(counts("max_plausible")),
+        );
+        let delta = case["expect_delta"]
+            .as_f64()
+            .map(|delta| (delta * 10.0).round() as i128);
+        let expected = match (case["expect_status"].as_str().unwrap(), delta) {
+            ("ok", Some(delta)) => Step::Advanced(delta),
+            ("rollover", Some(delta)) => Step::RolledOver(delta),
+            ("reset_or_exchange", None) => Step::Doubtful(Doubt::ResetOrExchange),
+            ("implausible_jump", None) => Step::Doubtful(Doubt::ImplausibleJump),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(found, expected, "{}", case["comment"]);
+    }
+}
+
+#[test]
+fn a_spike_that_returns_leaves_no_trace() {
+    let (counter, heard) = counter(
+        None,
+        &[(0, 1_000), (10, 1_010), (20, 9_999_999), (30, 1_030)],
+    );
+    assert_eq!(heard[2], Heard::Held(Doubt::ImplausibleJump));
+    assert_eq!(counter.position(), MilliwattHours(30_000));
+    assert_eq!(counter.doubt(), None);
+}
+
+#[test]
+fn a_reset_is_believed_when_the_register_goes_on_from_there() {
+    let (counter, heard) = counter(
+        None,
+        &[(0, 5_000), (10, 5_010), (20, 3), (30, 13), (40, 23)],
+    );
+    assert_eq!(heard[2], Heard::Held(Doubt::ResetOrExchange));
+    assert_eq!(heard[3], Heard::Held(Doubt::ResetOrExchange));
+    assert_eq!(
+        heard[4],
+        Heard::NewSegment {
+            from: (at(10), MilliwattHours(10_000)),
+            resumed: at(20),
+            to: MilliwattHours(30_000),
+        }
+    );
+    assert_eq!(counter.position(), MilliwattHours(30_000));
+}
+
+#[test]
+fn a_single_low_reading_never_moves_the_books() {
+    let (counter, _) = counter(None, &[(0, 5_000), (10, 0), (20, 5_020)]);
+    assert_eq!(counter.position(), MilliwattHours(20_000));
+}
+
+#[test]
+fn a_register_that_jitters_by_one_count_catches_up() {
+    let (counter, heard) = counter(
+        None,
+        &[
+            (0, 5_000),
+            (1, 4_999),
+            (2, 4_999),
+            (3, 4_999),
+            (4, 4_999),
+            (9, 5_001),
+        ],
+    );
+    assert!(
+        heard[1..5]
+            .iter()
+            .all(|heard| matches!(heard, Heard::Held(_)))
+    );
+    assert_eq!(counter.position(), MilliwattHours(1_000));
+}
+
+/// What a register shows of the watt-hours that flowed.
+type Shows = fn(i64) -> i64;
+
+/// Registers that move in steps, from their first reading on: what each shows at
+/// a second, for its nameplate of 100 kW, in counts of one watt-hour.
+#[test]
+fn a_register_that_moves_in_steps_loses_none_of_them() {
+    let flowed = |second: i64, watts: i64| second * watts / 3_600;
+    #[rustfmt::skip]
+    let cases: [(&str, Shows, i64); 4] = [
+        ("a display of 10 Wh at 4 kW",         |wh| wh / 10 * 10,                4_000),
+        ("a float of half a kWh at 60 kW",     |wh| 5_000_000_000 + wh / 500 * 500, 60_000),
+        ("a display of 10 kWh at 90 kW",       |wh| wh / 10_000 * 10_000,       90_000),
+        ("every count at full power",          |wh| wh,                        100_000),
+    ];
+    let rated = Some(Power::from_watts(100e3).unwrap());
+    for (name, shows, watts) in cases {
+        let mut counter = Counter::new(kind(None));
+        let (mut held, mut moves, mut last) = (0, 0, shows(0));
+        for second in 0..3_600 {
+            let raw = shows(flowed(second, watts));
+            moves += i64::from(raw != last);
+            last = raw;
+            let heard = counter.hear(at(second), raw, rated);
+            held += i64::from(matches!(heard, Heard::Held(_)));
+        }
+        assert!(held <= 2 * moves.min(10), "{name}: {held} readings held");
+        let counted = shows(flowed(3_599, watts)) - shows(0);
+        assert_eq!(
+            counter.position(),
+            MilliwattHours(counted * 1_000),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_register_that_its_meter_refreshes_twice_a_minute_is_believed() {
+    let rated = Some(Power::from_watts(100e3).unwrap());
+    for phase in [0, 1, 15, 29] {
+        let mut counter = Counter::new(kind(None));
+        let shown = |second: i64| (second + phase).div_euclid(30) * 30 * 50_000 / 3_600;
+        for second in 0..900 {
+            let heard = counter.hear(at(second), shown(second), rated);
+            assert!(!matches!(heard, Heard::Held(_)), "{second} {heard:?}");
+        }
+        let counted = shown(899) - shown(0);
+        assert_eq!(counter.position(), MilliwattHours(counted * 1_000));
+    }
+}
+
+#[test]
+fn a_spike_after_a_night_at_rest_leaves_no_trace() {
+    let nameplate = Some(Power::from_watts(2e6).unwrap());
+    for rated in [None, nameplate] {
+        // 24 MWh, which ten hours at full power explain; all bits, once and for long.
+        for (spike, readings) in [(23_000_000, 1), (4_294_967_295, 1), (4_294_967_295, 900)] {
+            let mut counter = Counter::new(kind(Some(1 << 32)));
+            for second in 0..36_000 {
+                counter.hear(at(second), 70_000, rated);
+            }
+            for second in 36_000..36_000 + readings {
+                let heard = counter.hear(at(second), spike, rated);
+                assert!(matches!(heard, Heard::Held(_)), "{rated:?} {spike}");
+            }
+            counter.hear(at(36_000 + readings), 70_007, rated);
+            counter.hear(at(36_001 + readings), 70_014, rated);
+            let case = format!("{rated:?} {spike} {readings}");
+            assert_eq!(counter.position(), MilliwattHours(14_000), "{case}");
+        }
+    }
+}
+
+#[test]
+fn a_register_that_begins_with_all_bits_set_opens_with_its_first_count() {
+    let mut counter = Counter::new(kind(Some(1 << 32)));
+    for (second, raw) in [(0, 4_294_967_295), (1, 500), (2, 510)] {
+        counter.hear(at(second), raw, None);
+    }
+    assert_eq!(counter.position(), MilliwattHours(10_000));
+}
+
+#[test]
+fn a_meter_exchanged_for_one_that_shows_more_begins_a_new_segment() {
+    for rated in [None, Some(Power::from_watts(100e3).unwrap())] {
+        let mut counter = Counter::new(kind(None));
+        for second in 0..10 {
+            counter.hear(at(second), 1_000 + second * 10, rated);
+        }
+        for second in 10..20 {
+            counter.hear(at(second), 900_000_000_000 + second * 10, rated);
+        }
+        assert_eq!(
+            counter.position(),
+            MilliwattHours((90 + 90) * 1_000),
+            "{rated:?}"
+        );
+    }
+}
+
+#[test]
+fn a_register_that_counts_differently_begins_a_new_segment_where_it_stood() {
+    let (old, _) = counter(None, &[(0, 100), (10, 110)]);
+    let other = RegisterKind {
+        unit: CountUnit::new(80_000, 1).unwrap(),
+        modulus: None,
+    };
+    let mut resumed = old.resumed(other);
+    assert_eq!(resumed.position(), MilliwattHours(10_000));
+    assert_eq!(resumed.hear(at(20), 7, None), Heard::Opened);
+    resumed.hear(at(30), 8, None);
+    assert_eq!(resumed.position(), MilliwattHours(90_000));
+}
+
+proptest! {
+    /// However often the register rolls over, the books hold what was counted.
+    #[test]
+    fn rollovers_lose_nothing(steps in prop::collection::vec(0_i64..2_000, 1..200)) {
+        let modulus = 65_536_i64;
+        let mut counter = Counter::new(kind(Some(modulus.into())));
+        let rated = Some(Power::from_watts(3.0e6).unwrap());
+        let mut total = 65_000_i64;
+        counter.hear(at(0), total % modulus, rated);
+        for (second, step) in steps.iter().enumerate() {
+            total += step;
+            let heard = counter.hear(at(second as i64 * 10 + 10), total % modulus, rated);
+            let booked = matches!(heard, Heard::Booked { .. });
+            // A count of all bits waits for the next one.
+            prop_assert!(booked || total % modulus == modulus - 1, "{:?}", heard);
+        }
+        total += 1;
+        let after = i64::try_from(steps.len()).unwrap() * 10 + 10;
+        let heard = counter.hear(at(after), total % modulus, rated);
+        prop_assume!(!matches!(heard, Heard::Held(_)));
+        prop_assert_eq!(counter.position(), MilliwattHours((total - 65_000) * 1_000));
+    }
+}

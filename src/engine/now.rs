@@ -1,0 +1,168 @@
+//! What is known of a meter at a moment: its powers, and how good they are.
+//!
+//! A power comes from the meter's own reading, or for heat from its flow and its two
+//! temperatures. **A register that is refused is as much the meter as its power is**:
+//! the live view answers with the power, and says that the meter is not well.
+
+use jiff::Timestamp;
+
+use super::book::MeterBook;
+use super::{Engine, MeterNow};
+use crate::domain::flow::{Known, Stated};
+use crate::domain::heat::water::heat_per_cubic_metre;
+use crate::domain::interval::Origin;
+use crate::domain::meter::{Carrier, HeatFromFlow, Meter, MeterIndex};
+use crate::domain::quality::{Gaps, Quality, Reason};
+use crate::domain::snapshot::{Standing, Value, age};
+
+impl Engine {
+    /// Heat power from flow and temperatures, W, with the oldest of the three readings.
+    pub(super) fn computed_heat(
+        &self,
+        meter: &Meter,
+        index: MeterIndex,
+        now: Timestamp,
+    ) -> Result<(f64, Timestamp), Reason> {
+        let settings = meter.heat_from_flow.ok_or(Reason::Config)?;
+        let read = |quantity: &str| {
+            let point = meter.point(quantity).ok_or(Reason::Config)?;
+            self.snapshot.standing(meter, index, point, now)
+        };
+        heat_from(
+            &settings,
+            read("flow")?,
+            read("temp_supply")?,
+            read("temp_return")?,
+        )
+    }
+
+    /// The power of a meter in a balance, W.
+    pub(super) fn power(&self, index: MeterIndex, carrier: Carrier, now: Timestamp) -> Stated<f64> {
+        let Some(meter) = self.park.meters.get(index) else {
+            return Err(Gaps::config());
+        };
+        let gap = |reason| Gaps::one(&meter.id, reason);
+        if let Some(point) = meter.power_point(carrier) {
+            let standing = self
+                .snapshot
+                .standing(meter, index, point, now)
+                .map_err(gap)?;
+            let Value::Analog(value) = standing.value else {
+                return Err(gap(Reason::Config));
+            };
+            return Ok(Known {
+                value,
+                quality: Quality::Good,
+                oldest: Some(standing.at),
+                coverage_pct: 100.0,
+            });
+        }
+        if carrier == Carrier::Electricity || meter.heat_from_flow.is_none() {
+            return Err(gap(Reason::Config));
+        }
+        let (value, oldest) = self.computed_heat(meter, index, now).map_err(gap)?;
+        Ok(Known {
+            value,
+            quality: Quality::Derived,
+            oldest: Some(oldest),
+            coverage_pct: 100.0,
+        })
+    }
+
+    pub(super) fn meter_now(&self, index: MeterIndex, now: Timestamp) -> MeterNow {
+        let Some(meter) = self.park.meters.get(index) else {
+            return MeterNow {
+                quality: Quality::Missing,
+                reason: Some(Reason::Config),
+                age_s: None,
+                power_w: None,
+                heat_power_w: None,
+            };
+        };
+        let newest = (0..meter.points.len())
+            .filter_map(|point| self.snapshot.last(index, point).0)
+            .map(|standing| standing.at)
+            .max();
+        let side = |carrier| {
+            let has = meter.power_point(carrier).is_some()
+                || (carrier == Carrier::Heat && meter.heat_from_flow.is_some());
+            has.then(|| self.power(index, carrier, now))
+        };
+        let electricity = meter
+            .role
+            .electricity
+            .and_then(|_| side(Carrier::Electricity));
+        let heat = meter.role.heat.and_then(|_| side(Carrier::Heat));
+        let both = electricity.is_some();
+        let mut reason = None;
+        let mut quality = Quality::Good;
+        let mut see = |stated: &Stated<f64>| match stated {
+            Ok(known) => quality = quality.worst(known.quality),
+            Err(gaps) => {
+                reason = reason.or(gaps.list().first().map(|gap| gap.reason));
+                let stale = reason == Some(Reason::Stale) && newest.is_some();
+                quality = quality.worst(if stale {
+                    Quality::Stale
+                } else {
+                    Quality::Missing
+                });
+            }
+        };
+        match (&electricity, &heat) {
+            (None, None) => {
+                for point in 0..meter.points.len() {
+                    let standing = self.snapshot.standing(meter, index, point, now);
+                    see(&standing
+                        .map(|_| Known::given(0.0))
+                        .map_err(|reason| Gaps::one(&meter.id, reason)));
+                }
+            }
+            (electricity, heat) => electricity.iter().chain(heat).for_each(&mut see),
+        }
+        // A register that settles is as much the meter as its power is.
+        let tracks = self.books.get(index).map_or(&[][..], MeterBook::tracks);
+        for track in tracks {
+            if let Some(Origin::Register(point)) = track.origin()
+                && let Err(reason) = self.snapshot.standing(meter, index, point, now)
+            {
+                see(&Err(Gaps::one(&meter.id, reason)));
+            }
+        }
+        let watts = |stated: &Option<Stated<f64>>| {
+            stated
+                .as_ref()
+                .and_then(|stated| stated.as_ref().ok())
+                .map(|known| known.value)
+        };
+        MeterNow {
+            quality,
+            reason,
+            age_s: newest.map(|at| age(at, now).as_secs_f64()),
+            power_w: if both {
+                watts(&electricity)
+            } else {
+                watts(&heat)
+            },
+            heat_power_w: if both { watts(&heat) } else { None },
+        }
+    }
+}
+
+fn heat_from(
+    settings: &HeatFromFlow,
+    flow: Standing,
+    supply: Standing,
+    back: Standing,
+) -> Result<(f64, Timestamp), Reason> {
+    let (Value::Analog(flow_m3h), Value::Analog(hot), Value::Analog(cold)) =
+        (flow.value, supply.value, back.value)
+    else {
+        return Err(Reason::Config);
+    };
+    let per_m3 = heat_per_cubic_metre(settings.pressure_pa, hot, cold, settings.flow_sensor)
+        .map_err(|_| Reason::OutOfRange)?;
+    Ok((
+        flow_m3h / 3_600.0 * per_m3,
+        flow.at.min(supply.at).min(back.at),
+    ))
+}
