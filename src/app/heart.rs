@@ -290,7 +290,7 @@ impl Heart {
         } else {
             self.parts.recorder.reading(&reading);
         }
-        self.outbox.fire_when_stored(heard.receipt);
+        self.outbox.fire_when_stored(heard.receipt, heard.late);
     }
 
     /// Brings to the disk what a broker waits for, before the tick: it sends on only

@@ -28,7 +28,7 @@ use crate::sys::clock::mono;
 /// Receipts that bring a batch to the disk before the tick: a broker that has as many
 /// under way (mosquitto: 20) sends no more until it has them back.
 const EAGER_RECEIPTS: usize = 16;
-/// Pause between such batches: a hundred messages a second pass, and the disk syncs
+/// Pause between batches that do not wait for the tick: a hundred messages a second pass, and the disk syncs
 /// five times a second at most.
 const EAGER_EVERY: Duration = Duration::from_millis(200);
 /// Pause before a refused batch is tried again.
@@ -60,6 +60,8 @@ pub struct Outbox {
     closed: Vec<(Span, ExportShape)>,
     journaled: Vec<(Timestamp, i64)>,
     receipts: Vec<Receipt>,
+    /// A broker works off what it kept, and sends on when it has its receipts.
+    hurries: bool,
     under_way: Option<Commit>,
     refused: Option<(Batch, Vec<Receipt>, Instant)>,
     /// When the last batch was handed over.
@@ -76,6 +78,7 @@ impl Outbox {
             closed: Vec::new(),
             journaled: Vec::new(),
             receipts: Vec::new(),
+            hurries: false,
             under_way: None,
             refused: None,
             handed_over: None,
@@ -90,7 +93,9 @@ impl Outbox {
     }
 
     /// Takes in what is to fire when the rows written so far are on disk.
-    pub fn fire_when_stored(&mut self, receipt: Option<Receipt>) {
+    /// A late one hurries: others wait behind it at the broker.
+    pub fn fire_when_stored(&mut self, receipt: Option<Receipt>, late: bool) {
+        self.hurries |= late;
         self.receipts.extend(receipt);
     }
 
@@ -105,7 +110,7 @@ impl Outbox {
     /// many acknowledgements that it sends no more.
     #[must_use]
     pub fn urgent_from(&self) -> Option<Instant> {
-        let urgent = self.receipts.len() >= EAGER_RECEIPTS && !self.is_busy();
+        let urgent = (self.hurries || self.receipts.len() >= EAGER_RECEIPTS) && !self.is_busy();
         let last = self.handed_over.unwrap_or_else(mono);
         urgent.then(|| last + EAGER_EVERY)
     }
@@ -139,6 +144,7 @@ impl Outbox {
             journaled: std::mem::take(&mut self.journaled),
         };
         let receipts = std::mem::take(&mut self.receipts);
+        self.hurries = false;
         self.send(batch, receipts);
     }
 

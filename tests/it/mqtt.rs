@@ -463,6 +463,10 @@ async fn a_redelivery_is_not_a_new_reading_and_waits_for_the_first() {
     peer.publish(3, "park/dni", "20", false).await;
     let mut third = source.next().await;
     assert_eq!(third.values, [(0, analog(20.0))]);
+    assert!(
+        third.late,
+        "the session was kept: nobody knows of when it is"
+    );
     store(&mut third);
     assert!(peer.is_silent(A_WHILE).await, "the first is not on disk");
     store(&mut first);
@@ -470,6 +474,10 @@ async fn a_redelivery_is_not_a_new_reading_and_waits_for_the_first() {
     for pkid in [1, 2, 3] {
         assert_eq!(peer.acked().await, pkid);
     }
+    // Nothing newer comes: the last word is taken for now, once.
+    let now = source.next().await;
+    assert_eq!((now.values, now.late), (vec![(0, analog(20.0))], false));
+    assert!(now.receipt.is_none());
     assert!(source.hears_nothing().await);
 }
 

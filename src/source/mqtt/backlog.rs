@@ -2,15 +2,16 @@
 //! when it was true.
 //!
 //! ```text
-//!   kept session   m1 m2 m3 m4 m5 ── quiet ──▶ m5 again, as of now      m6      m7
-//!                  └────late────┘                                       as ever
+//!   kept session   m1 … m20 ─ack─▶ m21 … m40 ─ack─▶ quiet ─▶ m40 again, as of now
+//!                  └──────────── late ────────────┘
 //! ```
 //!
 //! After a connection whose session was kept, messages are late: they are stored, since
 //! the broker was promised that, and marked stale, but they are no measurement of now
-//! and enter neither the balance nor the books. When a topic has been quiet for
-//! [`QUIET`], its last message is the newest there is and is taken for now. What speaks
-//! faster than that is in step after [`AT_MOST`].
+//! and enter neither the balance nor the books. A broker sends on as soon as it is
+//! acknowledged: when everything is and nothing comes for [`QUIET`], its backlog has
+//! come, and the last message of each topic is taken for now. Where sensors leave no
+//! such pause, that is so after [`AT_MOST`].
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,73 +20,65 @@ use tokio::time::Instant;
 
 use crate::source::Heard;
 
-/// Silence of a topic after which its backlog has come: longer than a broker waits for
-/// the disk in between, shorter than the second in which sensors speak.
-pub const QUIET: Duration = Duration::from_millis(700);
+/// Silence after the last acknowledgement that ends a backlog.
+pub const QUIET: Duration = Duration::from_millis(200);
+/// Silence after the connection that says that there is none.
+pub const NONE_WITHIN: Duration = Duration::from_secs(1);
 /// How long a backlog may take: a thousand messages, which is what brokers keep.
 pub const AT_MOST: Duration = Duration::from_secs(10);
 
-/// The last word of a topic.
-#[derive(Debug, Default)]
-struct Last {
-    at: Option<Instant>,
-    heard: Vec<Heard>,
-}
-
-/// Topics whose backlog is being worked off.
+/// A backlog that is being worked off; nothing in it while there is none.
 #[derive(Debug, Default)]
 pub struct Backlog {
-    topics: BTreeMap<String, Last>,
-    begun: Option<Instant>,
+    /// The last words of each topic.
+    topics: BTreeMap<String, Vec<Heard>>,
+    /// When it ends at the latest.
+    end: Option<Instant>,
+    /// When it ends if nothing comes; none while something is not acknowledged.
+    quiet: Option<Instant>,
 }
 
 impl Backlog {
-    /// A session was kept: each topic may have a backlog.
-    pub fn begin<'a>(&mut self, topics: impl Iterator<Item = &'a String>, now: Instant) {
-        self.topics = topics
-            .map(|topic| (topic.clone(), Last::default()))
-            .collect();
-        self.begun = Some(now);
+    /// A session was kept: there may be a backlog.
+    pub fn begin(&mut self, now: Instant) {
+        self.topics.clear();
+        self.end = Some(now + AT_MOST);
+        self.quiet = Some(now + NONE_WITHIN);
     }
 
-    /// Whether a message of this topic is of a time gone by.
-    pub fn is_late(&self, topic: &str) -> bool {
-        self.topics.contains_key(topic)
+    /// Whether a message that comes now is of a time gone by.
+    pub fn is_open(&self) -> bool {
+        self.end.is_some()
     }
 
-    /// Keeps the last word of a topic, to be said again when nothing newer comes.
-    pub fn keep(&mut self, topic: &str, now: Instant, heard: Vec<Heard>) {
-        if let Some(last) = self.topics.get_mut(topic) {
-            *last = Last {
-                at: Some(now),
-                heard,
-            };
+    /// Keeps the last words of a topic, to be said again when nothing newer comes.
+    pub fn keep(&mut self, topic: &str, heard: Vec<Heard>) {
+        self.topics.insert(topic.to_owned(), heard);
+        self.quiet = None;
+    }
+
+    /// So many messages are not acknowledged yet.
+    pub fn outstanding(&mut self, messages: usize, now: Instant) {
+        if messages == 0 && self.quiet.is_none() {
+            self.quiet = Some(now + QUIET);
         }
     }
 
-    /// When something is ready next; none while nothing is late.
+    /// When it ends, as far as is known; none where there is none.
     pub fn due(&self) -> Option<Instant> {
-        let quiet = self.topics.values().filter_map(|last| last.at);
-        let quiet = quiet.map(|at| at + QUIET).min();
-        let end = self.begun.filter(|_| !self.topics.is_empty());
-        quiet
-            .into_iter()
-            .chain(end.map(|begun| begun + AT_MOST))
-            .min()
+        let end = self.end?;
+        Some(self.quiet.map_or(end, |quiet| quiet.min(end)))
     }
 
-    /// The last words of the topics whose backlog has come.
-    pub fn ready(&mut self, now: Instant) -> Vec<Heard> {
-        let over = self.begun.is_none_or(|begun| now >= begun + AT_MOST);
-        let mut ready = Vec::new();
-        self.topics.retain(|_, last| {
-            let quiet = last.at.is_some_and(|at| now >= at + QUIET);
-            if over || quiet {
-                ready.append(&mut last.heard);
-            }
-            !(over || quiet)
-        });
-        ready
+    /// Ends it, if its time has come, and gives out the last words of every topic.
+    pub fn finish(&mut self, now: Instant) -> Vec<Heard> {
+        if self.due().is_none_or(|due| now < due) {
+            return Vec::new();
+        }
+        self.end = None;
+        self.quiet = None;
+        let topics = std::mem::take(&mut self.topics);
+        topics.into_values().flatten().collect()
     }
 }
 
@@ -95,28 +88,26 @@ mod tests {
     use crate::domain::snapshot::Value;
     use crate::sys::clock::mono;
 
-    /// What is late of messages at these times, ms, numbered from 0, and which ones are
-    /// said again as of now.
-    fn played(kept: bool, arrivals_ms: &[u64]) -> (Vec<usize>, Vec<f64>) {
+    /// Which of the messages that arrive at these times, ms, are late, and which are said
+    /// again as of now, where the disk takes so long to store each.
+    fn played(kept: bool, stored_after_ms: u64, arrivals_ms: &[u64]) -> (Vec<usize>, Vec<usize>) {
         let begun = mono();
         let at = |ms: u64| begun + Duration::from_millis(ms);
         let mut backlog = Backlog::default();
         if kept {
-            backlog.begin(["dni".to_owned()].iter(), begun);
+            backlog.begin(begun);
         }
         let (mut late, mut again) = (Vec::new(), Vec::new());
         for ms in 0..20_000 {
-            if backlog.due().is_some_and(|due| at(ms) >= due) {
-                let ready = backlog.ready(at(ms));
-                again.extend(ready.iter().filter_map(|heard| match heard.values[0].1 {
-                    Ok(Value::Analog(value)) => Some(value),
-                    _ => None,
-                }));
-            }
+            let said = backlog.finish(at(ms)).into_iter();
+            again.extend(said.filter_map(|heard| match heard.values[0].1 {
+                Ok(Value::Count(number)) => usize::try_from(number).ok(),
+                _ => None,
+            }));
             for (number, _) in arrivals_ms.iter().enumerate().filter(|(_, at)| **at == ms) {
-                if backlog.is_late("dni") {
+                if backlog.is_open() {
                     late.push(number);
-                    let value = Value::Analog(f64::from(u32::try_from(number).unwrap()));
+                    let value = Value::Count(i64::try_from(number).unwrap());
                     let heard = Heard {
                         meter: 0,
                         at: at(ms),
@@ -125,32 +116,43 @@ mod tests {
                         receipt: None,
                         late: false,
                     };
-                    backlog.keep("dni", at(ms), vec![heard]);
+                    backlog.keep("dni", vec![heard]);
                 }
             }
+            let waits = |came: &&u64| **came <= ms && ms < **came + stored_after_ms;
+            backlog.outstanding(arrivals_ms.iter().filter(waits).count(), at(ms));
         }
         (late, again)
     }
 
+    /// Situation, whether the session was kept, how long the disk takes, arrivals, late
+    /// ones, those said again.
+    type Case<'a> = (&'a str, bool, u64, &'a [u64], &'a [usize], &'a [usize]);
+
     #[test]
     fn a_burst_is_late_and_its_last_word_is_now() {
-        let fast: Vec<u64> = (0..40).map(|n| n * 500).collect();
-        let all: Vec<usize> = (0..20).collect();
+        let fast: Vec<u64> = (0..40).map(|n| n * 150).collect();
+        let all: Vec<usize> = (0..40).collect();
         #[rustfmt::skip]
-        let cases: [Case<'_>; 6] = [
-            ("an hour of backlog",      true,  &[0, 1, 2, 3, 5_000], &[0, 1, 2, 3], &[3.0]),
-            ("a disk in between",       true,  &[0, 1, 600, 601],    &[0, 1, 2, 3], &[3.0]),
-            ("a broker that restarts",  true,  &[400, 5_400],        &[0],          &[0.0]),
-            ("once a second",           true,  &[300, 1_300, 2_300], &[0],          &[0.0]),
-            ("faster than any backlog", true,  &fast,                &all,          &[19.0]),
-            ("a new session",           false, &[0, 1, 2],           &[],           &[]),
+        let cases: [Case<'_>; 7] = [
+            ("an hour of backlog",       true,   50, &[0, 1, 2, 3, 5_000],  &[0, 1, 2, 3], &[3]),
+            ("a disk in between",        true,  999, &[0, 1, 1_002, 1_003], &[0, 1, 2, 3], &[3]),
+            ("a broker that restarts",   true,   50, &[400, 5_400],         &[0],          &[0]),
+            ("nothing was kept",         true,   50, &[1_400, 6_400],       &[],           &[]),
+            ("once a second",            true,  200, &[300, 1_300, 2_300],  &[0],          &[0]),
+            ("no pause for six seconds", true,  200, &fast,                 &all,          &[39]),
+            ("a new session",            false,  50, &[0, 1, 2],            &[],           &[]),
         ];
-        for (situation, kept, arrivals, late, again) in cases {
-            let played = played(kept, arrivals);
+        for (situation, kept, disk, arrivals, late, again) in cases {
+            let played = played(kept, disk, arrivals);
             assert_eq!(played, (late.to_vec(), again.to_vec()), "{situation}");
         }
     }
 
-    /// Situation, whether the session was kept, arrivals, late ones, those said again.
-    type Case<'a> = (&'a str, bool, &'a [u64], &'a [usize], &'a [f64]);
+    #[test]
+    fn it_ends_even_if_sensors_leave_no_pause() {
+        let arrivals: Vec<u64> = (0..200).map(|n| n * 100).collect();
+        let (late, again) = played(true, 200, &arrivals);
+        assert_eq!((late.len(), again), (100, vec![99]));
+    }
 }

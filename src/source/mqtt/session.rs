@@ -205,7 +205,7 @@ impl Session {
     fn connected(&mut self, session_kept: bool) {
         self.connection += 1;
         if session_kept {
-            self.backlog.begin(self.topics.keys(), clock::mono());
+            self.backlog.begin(clock::mono());
         }
         self.since = Some(clock::mono());
         if std::mem::take(&mut self.told_lost) {
@@ -278,7 +278,7 @@ impl Session {
             self.receipts.await_first(delivery, fate);
             return Ok(());
         }
-        let late = self.backlog.is_late(&message.topic);
+        let late = self.backlog.is_open();
         let mut last_words = Vec::new();
         let mut receipts = Vec::new();
         let mut document = None;
@@ -326,19 +326,23 @@ impl Session {
                 late,
             });
         }
-        self.backlog.keep(&message.topic, at, last_words);
+        if late {
+            self.backlog.keep(&message.topic, last_words);
+        }
         if wants_ack {
             let fate = Fate::waiting();
             self.known
                 .remember(message.pkid, &message.topic, &message.payload, fate.clone());
             self.receipts.await_disk(delivery, receipts, fate);
         }
+        self.backlog.outstanding(self.receipts.len(), at);
         Ok(())
     }
 
     /// Acknowledges a message whose readings are on disk. Where they were lost on
     /// the way only a new connection makes the broker send it again.
     fn settle(&mut self, settled: &Settled) -> Result<(), String> {
+        self.backlog.outstanding(self.receipts.len(), clock::mono());
         if settled.delivery.connection != self.connection || self.since.is_none() {
             return Ok(());
         }
@@ -375,7 +379,7 @@ impl Session {
 
     /// Says again, as of now, what came last of a backlog that has come.
     fn catch_up(&mut self) {
-        for heard in self.backlog.ready(clock::mono()) {
+        for heard in self.backlog.finish(clock::mono()) {
             self.deliver(heard);
         }
     }
