@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use super::read::{Problem, Problems, Table, list};
-use super::{Setup, StoreSetup, WebSetup, endpoint, meter, units};
+use super::{Setup, StoreSetup, WebSetup, broker, bus, endpoint, meter, units};
 use crate::domain::meter::{Losses, Park};
 use crate::domain::units::Power;
 
@@ -72,8 +72,8 @@ fn read(root: &Table<'_>) -> Option<Setup> {
     let store = store(root);
     let web = web(root);
     let sinks = endpoint::sinks(root);
-    let (buses, known_buses) = endpoint::buses(root);
-    let (brokers, known_brokers) = endpoint::brokers(root, park.as_ref().map(|park| &*park.id));
+    let (buses, known_buses) = bus::buses(root);
+    let (brokers, known_brokers) = broker::brokers(root, park.as_ref().map(|park| &*park.id));
     let read = meter::all(root, &known_buses, &known_brokers);
     // Read whatever the rest came to: a mistake in one table hides none in another.
     let (every_load_metered, losses) = balance(root);
@@ -86,8 +86,8 @@ fn read(root: &Table<'_>) -> Option<Setup> {
         store: store?,
         web: web?,
         sinks,
-        buses: endpoint::with_polls(buses, read.polls),
-        brokers: endpoint::with_subscriptions(brokers, read.subscriptions),
+        buses: bus::with_polls(buses, read.polls),
+        brokers: broker::with_subscriptions(brokers, read.subscriptions),
     })
 }
 

@@ -5,30 +5,21 @@ use std::time::Duration;
 
 use super::check::name;
 use super::endpoint::{Known, known};
+use super::point::{duplicate, layout, quantity};
 use super::read::{Table, closest, list};
+use super::sensor::sensor;
 use super::units;
 use crate::domain::meter::{
-    Carrier, Freshness, HeatFromFlow, Meter, Nature, Pipe, Point, PointIndex, QUANTITIES, Quantity,
-    ROLES, RegisterKind, Role,
+    Carrier, Freshness, HeatFromFlow, Meter, Pipe, Point, PointIndex, ROLES, Role,
 };
-use crate::domain::units::{CountUnit, Power};
+use crate::domain::units::Power;
 use crate::source::{modbus, mqtt};
-use crate::wire::register::{Decode, Layout, Number, Order};
+use crate::wire::register::Layout;
 
 /// Periods without a value after which it is stale, where nothing is declared.
-const STALE_PERIODS: u32 = 3;
+pub(super) const STALE_PERIODS: u32 = 3;
 /// The least staleness that is assumed: a lost answer and its repetition.
-const LEAST_STALE: Duration = Duration::from_secs(5);
-
-/// Types of a register, with their number and how many counts they hold.
-#[rustfmt::skip]
-const TYPES: &[(&str, Number, Option<i128>)] = &[
-    ("u16", Number::U16, Some(1 << 16)), ("i16", Number::I16, Some(1 << 16)),
-    ("u32", Number::U32, Some(1 << 32)), ("i32", Number::I32, Some(1 << 32)),
-    ("u64", Number::U64, None), ("i64", Number::I64, None),
-    ("f32", Number::F32, None), ("f64", Number::F64, None),
-    ("bit", Number::U16, None),
-];
+pub(super) const LEAST_STALE: Duration = Duration::from_secs(5);
 
 /// What all meters and sensors come to.
 #[derive(Default)]
@@ -40,7 +31,7 @@ pub struct Read {
     /// Subscriptions by broker.
     pub subscriptions: Vec<(String, mqtt::Subscription)>,
     /// Every id so far, also of meters with a mistake elsewhere.
-    ids: Vec<String>,
+    pub(super) ids: Vec<String>,
 }
 
 /// Reads every `[[meter]]` and `[[sensor]]`.
@@ -66,18 +57,18 @@ pub fn all(root: &Table<'_>, buses: &Known, brokers: &Known) -> Read {
 
 /// What meters and sensors have in common. A meter whose id or role is wrong is read
 /// to its end, for the mistakes that are in the rest of it.
-struct Common {
-    id: Option<Arc<str>>,
-    role: Option<&'static Role>,
-    invert: bool,
-    multiplier: f64,
-    rated: Option<Power>,
-    heat_from_flow: Option<HeatFromFlow>,
+pub(super) struct Common {
+    pub(super) id: Option<Arc<str>>,
+    pub(super) role: Option<&'static Role>,
+    pub(super) invert: bool,
+    pub(super) multiplier: f64,
+    pub(super) rated: Option<Power>,
+    pub(super) heat_from_flow: Option<HeatFromFlow>,
     /// Whether `heat` stands there and means nothing.
-    heat_is_wrong: bool,
+    pub(super) heat_is_wrong: bool,
 }
 
-fn common(table: &Table<'_>, ids: &mut Vec<String>) -> Common {
+pub(super) fn common(table: &Table<'_>, ids: &mut Vec<String>) -> Common {
     table.required("id", "pcc");
     let id = table.parsed("id", "pcc", name);
     if let Some(id) = &id {
@@ -185,166 +176,6 @@ fn heat_from_flow(table: &Table<'_>) -> Option<HeatFromFlow> {
     })
 }
 
-/// The quantity of a point, turned for a meter installed the other way round.
-fn quantity(table: &Table<'_>, invert: bool) -> Option<&'static Quantity> {
-    table.required("quantity", "power");
-    let quantity = table.parsed("quantity", "power", |text| {
-        Quantity::named(text).ok_or_else(|| {
-            let names: Vec<&str> = QUANTITIES.iter().map(|quantity| quantity.name).collect();
-            let remedy = match closest(text, &names) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => {
-                    "one of those in docs/schema.md, such as `power` or `energy_import`".to_owned()
-                }
-            };
-            (format!("`{text}` is not a quantity"), remedy)
-        })
-    })?;
-    Some(match quantity.name {
-        "energy_import" if invert => Quantity::named("energy_export").unwrap_or(quantity),
-        "energy_export" if invert => Quantity::named("energy_import").unwrap_or(quantity),
-        _ => quantity,
-    })
-}
-
-/// What a point says of its raw numbers, whatever it measures.
-struct Raw<'a> {
-    scale: f64,
-    offset: f64,
-    unit: Option<&'a str>,
-}
-
-fn raw<'a>(table: &Table<'a>, quantity: Option<&Quantity>) -> Raw<'a> {
-    let example = quantity.map_or("W", |quantity| quantity.unit);
-    Raw {
-        scale: table.number("scale").unwrap_or(1.0),
-        offset: table.number("offset").unwrap_or(0.0),
-        unit: table.text("unit", example),
-    }
-}
-
-/// How raw numbers of a point become values.
-fn decode(
-    table: &Table<'_>,
-    quantity: &'static Quantity,
-    raw: &Raw<'_>,
-    common: &Common,
-    number: Number,
-    modulus: Option<i128>,
-) -> Option<(Decode, Option<RegisterKind>)> {
-    let &Raw { scale, offset, .. } = raw;
-    let unit = raw.unit.unwrap_or(quantity.unit);
-    let remedy = || {
-        let names = units::names(quantity.unit);
-        format!(
-            "one of {}",
-            list(names.iter().map(|name| format!("\"{name}\"")))
-        )
-    };
-    let ratio = if quantity.scales_with_ratio {
-        common.multiplier
-    } else {
-        1.0
-    };
-    if quantity.nature == Nature::Register {
-        let float = matches!(number, Number::F32 | Number::F64);
-        let digits = if float {
-            None
-        } else {
-            table.integer("digits", 3, 18)
-        };
-        if offset != 0.0 {
-            table.problem("offset", "a counting register has no offset", "remove it");
-        }
-        let Some(energy) = units::energy(unit) else {
-            table.problem(
-                "unit",
-                format!("`{unit}` is not a unit of {}", quantity.name),
-                remedy(),
-            );
-            return None;
-        };
-        if scale <= 0.0 {
-            table.problem(
-                "scale",
-                format!("{scale} is not above zero"),
-                "what one count is in `unit`",
-            );
-            return None;
-        }
-        if float {
-            let mwh_per_unit = ratio_of(energy) * scale * ratio;
-            let kind = RegisterKind {
-                unit: CountUnit::MILLIWATT_HOUR,
-                modulus: None,
-            };
-            return Some((Decode::CountFloat { mwh_per_unit }, Some(kind)));
-        }
-        let Some(unit) = units::count_unit(unit, scale, ratio) else {
-            table.problem(
-                "scale",
-                "is too large or too fine for an exact count",
-                "fewer decimals",
-            );
-            return None;
-        };
-        let modulus = digits
-            .and_then(|digits| 10_i128.checked_pow(u32::try_from(digits).ok()?))
-            .or(modulus);
-        return Some((Decode::Count, Some(RegisterKind { unit, modulus })));
-    }
-    let Some((factor, shift)) = units::conversion(unit, quantity.unit) else {
-        table.problem(
-            "unit",
-            format!("`{unit}` is not a unit of {}", quantity.name),
-            remedy(),
-        );
-        return None;
-    };
-    if scale == 0.0 {
-        table.problem(
-            "scale",
-            "0 makes every value the offset",
-            "what one count is in `unit`",
-        );
-    }
-    let turned = common.invert && matches!(quantity.unit, "W" | "var");
-    let sign = if turned { -ratio } else { ratio };
-    Some((
-        Decode::Analog {
-            scale: scale * factor * sign,
-            offset: (offset * factor + shift) * sign,
-        },
-        None,
-    ))
-}
-
-fn ratio_of(energy: (i128, i128)) -> f64 {
-    let float =
-        |value: i128| crate::domain::units::to_f64(i64::try_from(value).unwrap_or(i64::MAX));
-    float(energy.0) / float(energy.1)
-}
-
-fn duplicate(
-    table: &Table<'_>,
-    measured: &mut Vec<&'static str>,
-    quantity: Option<&Quantity>,
-) -> bool {
-    let Some(quantity) = quantity else {
-        return false;
-    };
-    let taken = measured.contains(&quantity.name);
-    measured.push(quantity.name);
-    if taken {
-        table.problem(
-            "quantity",
-            format!("`{}` is measured twice by this meter", quantity.name),
-            "one point for each quantity",
-        );
-    }
-    taken
-}
-
 fn meter(table: &Table<'_>, buses: &Known, read: &mut Read) {
     let common = common(table, &mut read.ids);
     if table.has("template") {
@@ -427,203 +258,8 @@ fn meter(table: &Table<'_>, buses: &Known, read: &mut Read) {
     read.meters.push(meter);
 }
 
-fn layout(
-    table: &Table<'_>,
-    quantity: Option<&'static Quantity>,
-    common: &Common,
-) -> Option<(&'static Quantity, Layout, Option<RegisterKind>)> {
-    let raw = raw(table, quantity);
-    let fc = if table.has("fc") {
-        table.integer("fc", 1, 4)
-    } else {
-        Some(3)
-    };
-    let address = table.required_integer("address", 0, 65_535);
-    let bit = fc.is_some_and(|fc| fc <= 2);
-    let example = if bit { "bit" } else { "f32" };
-    if !bit {
-        table.required("type", example);
-    }
-    let kind = if bit && !table.has("type") {
-        Some(("bit", Number::U16, None))
-    } else {
-        table.parsed("type", example, |text| {
-            TYPES
-                .iter()
-                .find(|row| row.0 == text)
-                .copied()
-                .ok_or_else(|| {
-                    let names = list(TYPES.iter().map(|row| format!("`{}`", row.0)));
-                    (format!("`{text}` is not a type"), format!("one of {names}"))
-                })
-        })
-    };
-    let order = if table.has("order") {
-        table.parsed("order", "big", |text| match text {
-            "big" => Ok(Order::Big),
-            "little" => Ok(Order::Little),
-            other => Err((
-                format!("`{other}` is not a word order"),
-                "`big` (high word first) or `little`".to_owned(),
-            )),
-        })
-    } else {
-        Some(Order::Big)
-    };
-    if let Some((name, ..)) = kind
-        && (name == "bit") != bit
-    {
-        table.problem(
-            "type",
-            format!(
-                "`{name}` does not go with function code {}",
-                fc.unwrap_or(3)
-            ),
-            "`bit` goes with fc 1 and 2, numbers go with fc 3 and 4",
-        );
-    }
-    let (Some(quantity), Some((_, number, modulus))) = (quantity, kind) else {
-        // Whether it belongs here depends on what is wrong.
-        let _ = table.has("digits");
-        return None;
-    };
-    let (decode, register) = decode(table, quantity, &raw, common, number, modulus)?;
-    let (address, order, fc) = (
-        u16::try_from(address?).ok()?,
-        order?,
-        u8::try_from(fc?).ok()?,
-    );
-    let layout = Layout {
-        fc,
-        address,
-        number,
-        order,
-        decode,
-    };
-    if u32::from(address) + u32::from(layout.words()) > 65_536 {
-        table.problem(
-            "address",
-            format!("{address} and the registers of this type end behind 65535"),
-            "addresses are zero-based: the number in the manual less 1, 30001 or 40001",
-        );
-    }
-    Some((quantity, layout, register))
-}
-
-fn sensor(table: &Table<'_>, brokers: &Known, read: &mut Read) {
-    let common = common(table, &mut read.ids);
-    table.required("broker", "park");
-    let broker = table.parsed("broker", "park", |text| known(text, brokers, "broker"));
-    table.required("topic", "park/dni");
-    let topic = table.parsed("topic", "park/dni", |text| {
-        if text.is_empty() || text.contains(['+', '#', '\0']) || text.len() > 65_535 {
-            Err((
-                format!("`{text}` is not the topic of one sensor"),
-                "a topic without `+` and `#`".to_owned(),
-            ))
-        } else {
-            Ok(text.to_owned())
-        }
-    });
-    let every = table.duration("expect_every", "5s");
-    let on_change = table.flag("on_change").unwrap_or(false);
-    let freshness = match (every, on_change) {
-        (Some(every), false) => Freshness::Within((every * STALE_PERIODS).max(LEAST_STALE)),
-        (None, true) => Freshness::UntilChanged,
-        (Some(_), true) => {
-            table.problem(
-                "on_change",
-                "stands beside `expect_every`",
-                "keep one of them",
-            );
-            Freshness::UntilChanged
-        }
-        (None, false) => {
-            if !table.has("expect_every") {
-                table.problem(
-                    "expect_every",
-                    "is missing",
-                    "how often the sensor speaks, such as \"5s\", or `on_change = true`",
-                );
-            }
-            Freshness::UntilChanged
-        }
-    };
-    let several = if table.has("point") {
-        table.tables("point")
-    } else {
-        Vec::new()
-    };
-    let mut measured = Vec::new();
-    let mut whole = !common.heat_is_wrong;
-    let mut points: Vec<Point> = Vec::new();
-    let mut decodes = Vec::new();
-    let mut one = |point: &Table<'_>| {
-        let pointer = point.parsed("pointer", "/value", |text| {
-            if text.starts_with('/') || text.is_empty() {
-                Ok(text.to_owned())
-            } else {
-                Err((
-                    format!("`{text}` is not a JSON pointer"),
-                    format!("it begins with a slash: \"/{text}\""),
-                ))
-            }
-        });
-        let quantity = quantity(point, common.invert);
-        let twice = duplicate(point, &mut measured, quantity);
-        let raw = raw(point, quantity);
-        let decoded = quantity.and_then(|quantity| {
-            let (decode, register) = decode(point, quantity, &raw, &common, Number::F64, None)?;
-            Some((quantity, decode, register))
-        });
-        match decoded {
-            Some((quantity, decode, register)) if !twice => {
-                decodes.push((points.len(), pointer, decode));
-                points.push(Point { quantity, register });
-            }
-            _ => whole = false,
-        }
-    };
-    if several.is_empty() {
-        one(table);
-    } else {
-        for point in &several {
-            one(point);
-            point.finish();
-        }
-    }
-    let (Some(id), Some(role)) = (common.id, common.role) else {
-        return;
-    };
-    let meter = Meter {
-        id,
-        role,
-        points,
-        freshness,
-        period: every.unwrap_or(Duration::from_secs(3_600)),
-        rated: common.rated,
-        heat_from_flow: common.heat_from_flow,
-    };
-    if whole {
-        fits_role(table, &meter);
-    }
-    if let (Some(broker), Some(topic)) = (broker, topic) {
-        let meter = read.meters.len();
-        read.subscriptions.push((
-            broker,
-            mqtt::Subscription {
-                meter,
-                topic,
-                points: decodes,
-                retained_ok: on_change,
-            },
-        ));
-    }
-    read.meters.push(meter);
-}
-
 /// Whether a meter measures what its role needs.
-fn fits_role(table: &Table<'_>, meter: &Meter) {
+pub(super) fn fits_role(table: &Table<'_>, meter: &Meter) {
     if meter.points.is_empty() {
         return;
     }

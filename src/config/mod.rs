@@ -10,10 +10,14 @@
 //! written: the file says where a secret is, [`SecretSource::load`] fetches it when
 //! the daemon starts.
 
+pub mod broker;
+pub mod bus;
 pub mod check;
 pub mod endpoint;
 pub mod meter;
+pub mod point;
 pub mod read;
+pub mod sensor;
 pub mod units;
 
 use std::path::{Path, PathBuf};
