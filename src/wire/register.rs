@@ -12,6 +12,7 @@
 //! **A number that is not there is a reason, never a zero**: NaN and infinity
 //! are [`Reason::NotAvailable`], words that did not come [`Reason::ShortAnswer`].
 
+use super::plan::Span;
 use crate::domain::quality::Reason;
 use crate::domain::snapshot::Value;
 
@@ -167,6 +168,16 @@ impl Layout {
     #[must_use]
     pub fn is_bit(&self) -> bool {
         self.fc <= 2
+    }
+
+    /// The registers, or the bit, that it takes.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        Span {
+            fc: self.fc,
+            address: self.address,
+            count: self.words(),
+        }
     }
 
     /// How many registers, or bits, it takes.

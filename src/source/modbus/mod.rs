@@ -31,7 +31,7 @@ use super::{Heard, Outcome, SourceStats};
 use crate::domain::meter::{MeterIndex, PointIndex};
 use crate::domain::quality::Reason;
 use crate::sys::clock;
-use crate::wire::plan::{MAX_REGISTERS, Request, plan};
+use crate::wire::plan::{Cost, Limits, Request, Span, plan};
 use crate::wire::register::Layout;
 
 /// The longest sleep: a clock that was set is noticed within this time.
@@ -94,7 +94,13 @@ struct Planned {
 impl Planned {
     fn new(poll: Poll) -> Self {
         let layouts: Vec<Layout> = poll.points.iter().map(|(_, layout)| *layout).collect();
-        let requests = plan(&layouts, MAX_REGISTERS);
+        let spans: Vec<Span> = layouts.iter().map(Layout::span).collect();
+        // A gap may hold registers that the device does not have.
+        let limits = Limits {
+            max_gap: Some(0),
+            ..Limits::default()
+        };
+        let requests = plan(&spans, &limits, &[], &Cost::TCP);
         let is_read = |index| {
             requests
                 .iter()
@@ -246,7 +252,7 @@ impl Worker {
             .filter_map(|index| planned.point(*index));
         let values: Values = points
             .map(|(point, layout)| {
-                let value = layout.value(request.words(layout, words));
+                let value = layout.value(within(request, layout, words));
                 if let Err(reason) = value {
                     missing = Some((layout.address, reason));
                 }
@@ -367,4 +373,10 @@ impl Worker {
             }
         }
     }
+}
+
+/// The words of a layout within the answer to a request.
+fn within<'a>(request: &Request, layout: &Layout, answer: &'a [u16]) -> &'a [u16] {
+    let from = usize::from(layout.address.saturating_sub(request.address));
+    answer.get(from..).unwrap_or_default()
 }
