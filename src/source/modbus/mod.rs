@@ -152,9 +152,9 @@ impl Worker {
             .filter_map(|index| planned.point(*index));
         let values: Values = points
             .map(|(point, layout)| {
-                let value = layout.value(within(request, layout, words));
+                let value = layout.value(request.address, words, &[]);
                 if let Err(reason) = value {
-                    missing = Some((layout.address, reason));
+                    missing = Some((layout.field.address, reason));
                 }
                 (point, value)
             })
@@ -296,10 +296,4 @@ impl Worker {
             }
         }
     }
-}
-
-/// The words of a layout within the answer to a request.
-fn within<'a>(request: &Request, layout: &Layout, answer: &'a [u16]) -> &'a [u16] {
-    let from = usize::from(layout.address.saturating_sub(request.address));
-    answer.get(from..).unwrap_or_default()
 }
