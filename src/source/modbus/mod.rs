@@ -12,6 +12,7 @@
 //! Only function codes 1 to 4 are ever sent.
 
 mod breaker;
+pub mod discover;
 mod link;
 mod timetable;
 
