@@ -1,6 +1,6 @@
 //! Units of a configuration, and the exact worth of a register's count.
 
-use crate::domain::units::CountUnit;
+use crate::domain::units::{CountUnit, decimal};
 
 /// A unit: its name, the canonical unit of its dimension, and
 /// canonical = value × factor + offset.
@@ -93,14 +93,7 @@ pub fn measure(text: &str, canonical: &str) -> Option<f64> {
 /// A positive decimal as a ratio: 0.1 is 1/10, not the float nearest to it.
 #[must_use]
 pub fn ratio(value: f64) -> Option<(i128, i128)> {
-    if !(value > 0.0 && value.is_finite()) {
-        return None;
-    }
-    let text = format!("{value}");
-    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
-    let digits: i128 = format!("{whole}{fraction}").parse().ok()?;
-    let scale = 10_i128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
-    Some((digits, scale))
+    decimal(value)
 }
 
 /// What one count of a register is worth.

@@ -251,6 +251,9 @@ pub struct RegisterKind {
     /// Counts after which it starts again at zero: 2^16, 2^32, or 10^digits; none
     /// where a rollover cannot be told from a reset (64 bits, floats).
     pub modulus: Option<i128>,
+    /// Whether the device tells what a count is worth, by a ratio or an exponent in
+    /// registers of its own. `unit` is then the worth at a factor of one.
+    pub told: bool,
 }
 
 /// Until when a value stands.

@@ -11,7 +11,7 @@ use sunledger::domain::quality::Reason;
 use sunledger::domain::snapshot::Value;
 use sunledger::source::modbus::{self, Poll, Settings};
 use sunledger::source::{Heard, Outcome, SourceStats};
-use sunledger::wire::register::{Decode, Layout, Number, Order};
+use sunledger::wire::register::{Decode, Field, Layout, Number, Order};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -84,13 +84,7 @@ fn poll(meter: usize, unit: u8, period_ms: u64, addresses: &[u16]) -> Poll {
 }
 
 fn register(fc: u8, address: u16, number: Number, order: Order) -> Layout {
-    Layout {
-        fc,
-        address,
-        number,
-        order,
-        decode: PLAIN,
-    }
+    Layout::simple(fc, Field::new(address, number, order), PLAIN)
 }
 
 fn words(bytes: &[u8], order: Order) -> Vec<u16> {
@@ -184,19 +178,25 @@ async fn what_pymodbus_serves_is_what_is_read_and_mbpoll_agrees() {
     for ((point, layout), expected) in points.iter().zip(&expected) {
         assert_eq!(&said[point], expected, "{layout:?}");
         // mbpoll reads the same registers, and they mean the same.
-        let words = mbpoll_words(server.port, unit, layout.fc, layout.address, layout.words());
-        let second = layout.value(&words);
+        let words = mbpoll_words(
+            server.port,
+            unit,
+            layout.fc,
+            layout.field.address,
+            layout.words(),
+        );
+        let second = layout.value(layout.field.address, &words, &[]);
         assert_eq!(said[point], second, "{layout:?}, by mbpoll {words:?}");
         // Where mbpoll knows the type, it knows the word order as well.
-        let kind = match (layout.fc, layout.number) {
+        let kind = match (layout.fc, layout.field.number) {
             (3, Number::F32) => "4:float",
             (4, Number::F32) => "3:float",
             (3, Number::I32) => "4:int",
             (4, Number::I32) => "3:int",
             _ => continue,
         };
-        let big = layout.order == Order::Big;
-        let third = mbpoll(server.port, unit, kind, layout.address, 1, big).remove(0);
+        let big = layout.field.order == Order::Big;
+        let third = mbpoll(server.port, unit, kind, layout.field.address, 1, big).remove(0);
         match expected {
             Ok(Value::Analog(value)) => assert_eq!(third.parse::<f64>().unwrap(), *value),
             _ => assert!(third.contains("nan"), "{third}"),

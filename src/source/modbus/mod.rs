@@ -94,7 +94,11 @@ struct Planned {
 
 impl Planned {
     fn new(poll: Poll) -> Self {
-        let layouts: Vec<Layout> = poll.points.iter().map(|(_, layout)| *layout).collect();
+        let layouts: Vec<Layout> = poll
+            .points
+            .iter()
+            .map(|(_, layout)| layout.clone())
+            .collect();
         let requests = plan(&layouts, MAX_REGISTERS);
         let is_read = |index| {
             requests
@@ -247,9 +251,9 @@ impl Worker {
             .filter_map(|index| planned.point(*index));
         let values: Values = points
             .map(|(point, layout)| {
-                let value = layout.value(request.words(layout, words));
+                let value = layout.value(request.address, words, &[]);
                 if let Err(reason) = value {
-                    missing = Some((layout.address, reason));
+                    missing = Some((layout.field.address, reason));
                 }
                 (point, value)
             })
