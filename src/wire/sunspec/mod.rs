@@ -24,9 +24,13 @@
 //! tables here are our own; no text is taken over.
 
 mod model;
+mod serve;
 mod table;
 mod walk;
+mod wanted;
 
 pub use model::{Group, Kind, Model, Point, Scale, model};
-pub use table::{MODELS, STORAGE_PORT};
+pub use serve::{Missing, Options, Served, serve};
+pub use table::MODELS;
 pub use walk::{Ask, BASES, Chain, Found, Identity, Lost, Said, Walk};
+pub use wanted::{Wanted, wanted};

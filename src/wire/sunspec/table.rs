@@ -81,7 +81,7 @@ const INVERTER: &[Point] = &[
     p("DCA",     27,  Uint16,  By(28),   "A",    "dc_current"),
     p("DCV",     29,  Uint16,  By(30),   "V",    "dc_voltage"),
     p("DCW",     31,  Int16,   By(32),   "W",    "dc_power"),
-    p("TmpCab",  33,  Int16,   By(37),   "degC", "temp"),
+    p("TmpCab",  33,  Int16,   By(37),   "degC", "temp_cabinet"),
     p("St",      38,  Enum16,  One,      "",     "status"),
 ];
 
@@ -106,7 +106,7 @@ const INVERTER_FLOAT: &[Point] = &[
     p("DCA",     34,  Float32, One,      "A",    "dc_current"),
     p("DCV",     36,  Float32, One,      "V",    "dc_voltage"),
     p("DCW",     38,  Float32, One,      "W",    "dc_power"),
-    p("TmpCab",  40,  Float32, One,      "degC", "temp"),
+    p("TmpCab",  40,  Float32, One,      "degC", "temp_cabinet"),
     p("St",      48,  Enum16,  One,      "",     "status"),
 ];
 
@@ -189,7 +189,7 @@ const WEATHER: &[Point] = &[
 #[rustfmt::skip]
 const SMALL_WEATHER: &[Point] = &[
     p("GHI",     2,   Uint16,  One,      "W/m2", "ghi"),
-    p("TmpBOM",  3,   Int16,   Tens(-1), "degC", "temp_1"),
+    p("TmpBOM",  3,   Int16,   Tens(-1), "degC", "temp_module"),
     p("TmpAmb",  4,   Int16,   Tens(-1), "degC", "temp"),
     p("WndSpd",  5,   Uint16,  One,      "m/s",  "wind"),
 ];
@@ -205,7 +205,7 @@ const DER_AC: &[Point] = &[
     p("Hz",      17,  Uint32,  By(115),  "Hz",   "frequency"),
     p("TotWhInj",19,  Uint64,  By(120),  "Wh",   "energy_export"),
     p("TotWhAbs",23,  Uint64,  By(120),  "Wh",   "energy_import"),
-    p("TmpCab",  36,  Int16,   By(122),  "degC", "temp"),
+    p("TmpCab",  36,  Int16,   By(122),  "degC", "temp_cabinet"),
     p("WL1",     41,  Int16,   By(116),  "W",    "power_l1"),
     p("VAL1",    42,  Int16,   By(118),  "VA",   "apparent_power_l1"),
     p("VarL1",   43,  Int16,   By(119),  "var",  "reactive_power_l1"),
