@@ -13,6 +13,7 @@
 
 mod breaker;
 mod cycle;
+pub mod discover;
 mod learned;
 mod link;
 mod planned;
