@@ -1,8 +1,8 @@
-//! Polls the meters behind one Modbus TCP endpoint, in turn, on one connection.
+//! Polls the meters behind one Modbus endpoint, in turn, on one connection.
 //!
 //! ```text
 //!   timetable ──▶ poll ──▶ breaker ──▶ link ──▶ words ──▶ Heard
-//!   (when)                (whether)   (one socket)
+//!   (when)                (whether)   (one socket or line)
 //! ```
 //!
 //! One task owns the endpoint: never two sockets to one gateway, never two
@@ -12,8 +12,12 @@
 //! Only function codes 1 to 4 are ever sent.
 
 mod breaker;
-mod link;
+mod debt;
+pub mod link;
+mod serial;
+mod session;
 mod timetable;
+mod wiring;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,10 +31,12 @@ use tracing::{info, warn};
 use self::breaker::Breaker;
 use self::link::{Failure, Link, text};
 use self::timetable::{Next, Timetable};
+pub use self::wiring::{Manners, Rs485, Serial, Wiring};
 use super::{Heard, Outcome, SourceStats};
 use crate::domain::meter::{MeterIndex, PointIndex};
 use crate::domain::quality::Reason;
 use crate::sys::clock;
+use crate::wire::modbus::exception as exception_words;
 use crate::wire::plan::{MAX_REGISTERS, Request, plan};
 use crate::wire::register::Layout;
 
@@ -42,10 +48,10 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 pub struct Settings {
     /// The name of the bus in the configuration.
     pub name: String,
-    /// Host name or address.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
+    /// How it is reached.
+    pub wiring: Wiring,
+    /// What it wants.
+    pub manners: Manners,
     /// How long connecting may take, and how long each answer.
     pub timeout: Duration,
     /// The meters, in the order in which they are polled.
@@ -158,7 +164,12 @@ impl Worker {
         }
         let timeout = settings.timeout;
         Self {
-            link: Link::new(&settings.name, &settings.host, settings.port, timeout),
+            link: Link::new(
+                &settings.name,
+                settings.wiring.clone(),
+                settings.manners.clone(),
+                timeout,
+            ),
             name: settings.name.clone(),
             timeout,
             breakers,
@@ -333,8 +344,8 @@ impl Worker {
             Failure::Exception(exception) => format!(
                 "{endpoint} unit {unit} refuses registers {first} to {last} \
                  (function {fc}): {} (exception {})",
-                exception.to_string().to_lowercase(),
-                u8::from(*exception)
+                exception_words(*exception),
+                exception
             ),
             Failure::Unusable(what) => format!(
                 "{endpoint} unit {unit} answers registers {first} to {last} \
