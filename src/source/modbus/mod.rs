@@ -17,6 +17,7 @@ mod debt;
 pub mod discover;
 mod learned;
 pub mod link;
+pub mod load;
 mod planned;
 mod search;
 mod serial;
@@ -67,6 +68,23 @@ pub struct Settings {
     pub timeout: Duration,
     /// The meters, in the order in which they are polled.
     pub polls: Vec<Poll>,
+}
+
+impl Settings {
+    /// What the endpoint wants, by its configuration and by the devices behind it.
+    #[must_use]
+    pub fn manners(&self) -> Manners {
+        let mut manners = self.manners.clone();
+        let longest = |pause: &mut Duration, wanted: Option<Duration>| {
+            *pause = (*pause).max(wanted.unwrap_or_default());
+        };
+        for poll in &self.polls {
+            longest(&mut manners.request_pause, poll.limits.request_pause);
+            longest(&mut manners.connect_pause, poll.limits.connect_pause);
+            longest(&mut manners.min_timeout, poll.limits.min_timeout);
+        }
+        manners
+    }
 }
 
 /// One meter: which unit it is, how often it is polled, and for what.
@@ -133,7 +151,7 @@ impl Worker {
             link: Link::new(
                 &settings.name,
                 settings.wiring.clone(),
-                settings.manners.clone(),
+                settings.manners(),
                 timeout,
             ),
             name: settings.name.clone(),
