@@ -1,6 +1,6 @@
 //! Stub.
 
 pub mod line_protocol;
-pub mod payload;
+pub mod mqtt;
 pub mod plan;
 pub mod register;
