@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::support::fake_broker::FakeBroker;
 use crate::support::mosquitto::Mosquitto;
 
+mod flood;
 mod held_back;
 mod mappings;
 mod versions;
