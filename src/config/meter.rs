@@ -69,8 +69,17 @@ pub(super) struct Common {
 }
 
 pub(super) fn common(table: &Table<'_>, ids: &mut Vec<String>) -> Common {
+    common_as(table, ids, &str::to_owned)
+}
+
+/// The same of a table that stands for several, whose id is still to be filled in.
+pub(super) fn common_as(
+    table: &Table<'_>,
+    ids: &mut Vec<String>,
+    fill: &dyn Fn(&str) -> String,
+) -> Common {
     table.required("id", "pcc");
-    let id = table.parsed("id", "pcc", name);
+    let id = table.parsed("id", "pcc", |text| name(&fill(text)));
     if let Some(id) = &id {
         if ids.contains(id) {
             table.problem(

@@ -119,7 +119,7 @@ template = "eastron-sdm630"
 id = "dni"
 role = "wheather"
 broker = "prak"
-topic = "park/+"
+topic = "park/#/dni"
 pointer = "dni"
 quantity = "dnii"
 unit = "W/m2"
@@ -172,7 +172,7 @@ const FOUND: &[(&str, &str, &str)] = &[
     ("sensor[0].expect_every",          "is missing",                                 "on_change = true"),
     ("sensor[0].role",                  "`wheather` is not a role",                   "did you mean `weather`?"),
     ("sensor[0].broker",                "there is no broker `prak`",                  "one of `park`"),
-    ("sensor[0].topic",                 "`park/+` is not the topic of one sensor",    "a topic without `+` and `#`"),
+    ("sensor[0].topic",                 "`park/#/dni`: level `#`",                     "`#` for the rest"),
     ("sensor[0].pointer",               "`dni` is not a JSON pointer",                "\"/dni\""),
     ("sensor[0].quantity",              "`dnii` is not a quantity",                   "did you mean `dni`?"),
 ];
