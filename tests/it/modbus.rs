@@ -68,6 +68,7 @@ pub fn settings(port: u16, timeout_ms: u64, polls: Vec<Poll>) -> Settings {
             port,
         },
         manners: Manners::default(),
+        memory: None,
         timeout: Duration::from_millis(timeout_ms),
         polls,
     }
