@@ -24,7 +24,9 @@ const fn unit(name: &'static str, canonical: &'static str, factor: f64) -> Unit 
 #[rustfmt::skip]
 const UNITS: &[Unit] = &[
     unit("W", "W", 1.0), unit("kW", "W", 1e3), unit("MW", "W", 1e6),
+    unit("MJ/h", "W", 1e6 / 3_600.0), unit("GJ/h", "W", 1e9 / 3_600.0),
     unit("var", "var", 1.0), unit("kvar", "var", 1e3), unit("Mvar", "var", 1e6),
+    unit("varh", "varh", 1.0), unit("kvarh", "varh", 1e3), unit("Mvarh", "varh", 1e6),
     unit("VA", "VA", 1.0), unit("kVA", "VA", 1e3), unit("MVA", "VA", 1e6),
     unit("V", "V", 1.0), unit("kV", "V", 1e3), unit("mV", "V", 1e-3),
     unit("A", "A", 1.0), unit("kA", "A", 1e3), unit("mA", "A", 1e-3),
@@ -135,5 +137,8 @@ mod tests {
         assert_eq!(measure("6 bar", "Pa"), Some(600_000.0));
         assert_eq!(measure("6bar", "W"), None);
         assert_eq!(conversion("K", "degC"), Some((1.0, -273.15)));
+        assert_eq!(measure("36 GJ/h", "W"), Some(1e7));
+        assert_eq!(measure("36 MJ/h", "W"), Some(1e4));
+        assert_eq!(conversion("kvarh", "varh"), Some((1_000.0, 0.0)));
     }
 }
