@@ -9,7 +9,7 @@ use serde_json::json;
 use sunledger::domain::meter::PointIndex;
 use sunledger::domain::quality::Reason;
 use sunledger::domain::snapshot::Value;
-use sunledger::source::modbus::{self, Poll, Settings};
+use sunledger::source::modbus::{self, Limits, Poll, Settings};
 use sunledger::source::{Heard, Outcome, SourceStats};
 use sunledger::wire::register::{Decode, Field, Layout, Number, Order};
 use tokio::sync::mpsc;
@@ -80,6 +80,9 @@ fn poll(meter: usize, unit: u8, period_ms: u64, addresses: &[u16]) -> Poll {
         points: points
             .map(|(point, address)| (point, register(3, *address, Number::U16, Order::Big)))
             .collect(),
+        factors: Vec::new(),
+        identify: Vec::new(),
+        limits: Limits::default(),
     }
 }
 
@@ -166,6 +169,9 @@ async fn what_pymodbus_serves_is_what_is_read_and_mbpoll_agrees() {
             unit,
             period: Duration::from_millis(500),
             points: points.clone(),
+            factors: Vec::new(),
+            identify: Vec::new(),
+            limits: Limits::default(),
         }],
     ));
     let mut said: BTreeMap<PointIndex, Result<Value, Reason>> = BTreeMap::new();

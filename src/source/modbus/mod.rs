@@ -13,6 +13,7 @@
 
 mod breaker;
 mod link;
+mod settings;
 mod timetable;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use tracing::{info, warn};
 
 use self::breaker::Breaker;
 use self::link::{Failure, Link, text};
+pub use self::settings::{Expect, Factor, Limits, Meaning, Wants};
 use self::timetable::{Next, Timetable};
 use super::{Heard, Outcome, SourceStats};
 use crate::domain::meter::{MeterIndex, PointIndex};
@@ -63,6 +65,12 @@ pub struct Poll {
     pub period: Duration,
     /// What is read, and where it is.
     pub points: Vec<(PointIndex, Layout)>,
+    /// Factors in registers of the device, by their places in the layouts.
+    pub factors: Vec<Factor>,
+    /// What shows that it is the device that is meant.
+    pub identify: Vec<Expect>,
+    /// How it wants to be asked.
+    pub limits: Limits,
 }
 
 /// Polls the endpoint until `stop` is cancelled or nobody listens.

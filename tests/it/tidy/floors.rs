@@ -37,7 +37,18 @@ const fn effects(module: &'static str, may: &'static [&'static str]) -> Floor {
 }
 
 /// The types that `config` builds for the floors of effects, and hands over.
-pub const SETTINGS: &[&str] = &["Settings", "Poll", "Subscription", "Tls", "Secret"];
+pub const SETTINGS: &[&str] = &[
+    "Settings",
+    "Poll",
+    "Factor",
+    "Meaning",
+    "Expect",
+    "Wants",
+    "Limits",
+    "Subscription",
+    "Tls",
+    "Secret",
+];
 
 /// What each module may use. A row may name only rows above it, so the table
 /// itself cannot describe a cycle; beside them a module may use its own parts.
