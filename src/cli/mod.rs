@@ -14,6 +14,7 @@
 
 pub mod check;
 pub mod demo;
+pub mod devices;
 pub mod influx;
 pub mod report;
 pub mod run;
@@ -69,6 +70,8 @@ enum Command {
     Run(run::Arguments),
     /// Check a configuration file and list every mistake with its remedy
     Check(check::Arguments),
+    /// List the device templates, or one of them with its points and sources
+    Devices(devices::Arguments),
     /// Show what a running daemon sees now
     Status(status::Arguments),
     /// Write a report from the ledger, also while the daemon runs
@@ -193,6 +196,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Demo(arguments) => demo::run(arguments, format),
         Command::Run(arguments) => run::run(&arguments, format),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Devices(arguments) => devices::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Influx(command) => influx::run(command),
