@@ -20,6 +20,7 @@ mod number;
 
 use std::sync::Arc;
 
+use super::plan::Span;
 use crate::domain::quality::Reason;
 use crate::domain::snapshot::Value;
 
@@ -151,17 +152,6 @@ pub struct Extra {
     /// The fastest plausible change, canonical units a second; of an analog value.
     /// Whoever knows the value before tells, by [`Layout::is_leap`].
     pub rate: Option<f64>,
-}
-
-/// The registers that one value needs: whole, in one answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Span {
-    /// Function code.
-    pub fc: u8,
-    /// First register or bit.
-    pub address: u16,
-    /// How many, with those in between; 65535 stands for more.
-    pub count: u16,
 }
 
 /// Where a point is in a device, and how its number is read.
