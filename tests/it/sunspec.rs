@@ -17,7 +17,7 @@ use sunledger::source::modbus::discover::{Failed, Reader, discover};
 use sunledger::wire::plan::{Cost, Limits, MAX_REGISTERS, Span, plan};
 use sunledger::wire::register::{Layout, Number};
 use sunledger::wire::sunspec::{
-    Chain, Identity, MODELS, Missing, Options, Said, Served, Walk, serve,
+    Chain, Identity, MODELS, Missing, Options, Ratios, Said, Served, Walk, serve,
 };
 use tokio_modbus::client::{Context, tcp};
 use tokio_modbus::prelude::{Reader as _, Slave, SlaveContext as _};
@@ -93,11 +93,16 @@ impl Meter {
                 "import" => Sense::Import,
                 _ => Sense::Export,
             });
+        let ratio = |of: &str| self.options[of].as_i64().unwrap_or(1).into();
         let instance = self.options["instance"].as_u64().unwrap_or(1);
         Options {
             positive,
             invert: self.options["invert"].as_bool().unwrap_or(false),
-            multiplier: self.options["multiplier"].as_f64().unwrap_or(1.0),
+            ratios: Ratios {
+                power: (ratio("power"), 1),
+                voltage: (ratio("voltage"), 1),
+                current: (ratio("current"), 1),
+            },
             instance: instance.try_into().unwrap(),
         }
     }
