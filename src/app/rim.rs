@@ -75,6 +75,8 @@ pub fn start_sources(
     }
     for broker in &setup.brokers {
         let mut settings = broker.settings.clone();
+        let notes = setup.store.dir.join("brokers");
+        settings.notes = Some(notes.join(format!("{}.json", settings.name)));
         let password = secrets.brokers.get(&settings.name).cloned();
         settings.login = broker
             .login

@@ -14,7 +14,6 @@ use crate::domain::meter::{
 };
 use crate::domain::units::Power;
 use crate::source::{modbus, mqtt};
-use crate::wire::plan::Limits;
 use crate::wire::register::Layout;
 
 /// Periods without a value after which it is stale, where nothing is declared.
@@ -70,8 +69,17 @@ pub(super) struct Common {
 }
 
 pub(super) fn common(table: &Table<'_>, ids: &mut Vec<String>) -> Common {
+    common_as(table, ids, &str::to_owned)
+}
+
+/// The same of a table that stands for several, whose id is still to be filled in.
+pub(super) fn common_as(
+    table: &Table<'_>,
+    ids: &mut Vec<String>,
+    fill: &dyn Fn(&str) -> String,
+) -> Common {
     table.required("id", "pcc");
-    let id = table.parsed("id", "pcc", name);
+    let id = table.parsed("id", "pcc", |text| name(&fill(text)));
     if let Some(id) = &id {
         if ids.contains(id) {
             table.problem(
@@ -252,8 +260,10 @@ fn meter(table: &Table<'_>, buses: &Known, read: &mut Read) {
             meter: read.meters.len(),
             unit,
             period,
-            limits: Limits::default(),
             points: layouts,
+            factors: Vec::new(),
+            identify: Vec::new(),
+            limits: modbus::Limits::default(),
         };
         read.polls.push((bus, poll));
     }

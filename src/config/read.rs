@@ -66,7 +66,14 @@ impl Problems {
     pub fn into_list(self) -> Vec<Problem> {
         let mut list = self.list.into_inner();
         list.sort_by_key(|problem| problem.line.unwrap_or(usize::MAX));
-        list
+        // A table that stands for several is read several times.
+        let mut once: Vec<Problem> = Vec::new();
+        for problem in list {
+            if !once.contains(&problem) {
+                once.push(problem);
+            }
+        }
+        once
     }
 }
 
@@ -370,6 +377,12 @@ impl<'a> Table<'a> {
             }
         }
         tables
+    }
+
+    /// Every key of this table, in the order of the file.
+    #[must_use]
+    pub fn keys(&self) -> Vec<&'a str> {
+        self.map.iter().map(|(name, _)| &**name.get_ref()).collect()
     }
 
     /// The named tables inside of this one: `[key.NAME]`.

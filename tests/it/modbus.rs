@@ -9,9 +9,8 @@ use serde_json::json;
 use sunledger::domain::meter::PointIndex;
 use sunledger::domain::quality::Reason;
 use sunledger::domain::snapshot::Value;
-use sunledger::source::modbus::{self, Poll, Settings};
+use sunledger::source::modbus::{self, Limits, Manners, Poll, Settings, Wiring};
 use sunledger::source::{Heard, Outcome, SourceStats};
-use sunledger::wire::plan::Limits;
 use sunledger::wire::register::{Decode, Field, Layout, Number, Order};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -64,8 +63,11 @@ impl Source {
 pub fn settings(port: u16, timeout_ms: u64, polls: Vec<Poll>) -> Settings {
     Settings {
         name: "main".into(),
-        host: "127.0.0.1".into(),
-        port,
+        wiring: Wiring::Tcp {
+            host: "127.0.0.1".into(),
+            port,
+        },
+        manners: Manners::default(),
         timeout: Duration::from_millis(timeout_ms),
         polls,
     }
@@ -78,6 +80,8 @@ pub fn poll(meter: usize, unit: u8, period_ms: u64, addresses: &[u16]) -> Poll {
         meter,
         unit,
         period: Duration::from_millis(period_ms),
+        factors: Vec::new(),
+        identify: Vec::new(),
         limits: Limits::default(),
         points: points
             .map(|(point, address)| (point, register(3, *address, Number::U16, Order::Big)))
@@ -167,6 +171,8 @@ async fn what_pymodbus_serves_is_what_is_read_and_mbpoll_agrees() {
             meter: 3,
             unit,
             period: Duration::from_millis(500),
+            factors: Vec::new(),
+            identify: Vec::new(),
             limits: Limits::default(),
             points: points.clone(),
         }],
@@ -234,7 +240,7 @@ async fn whatever_a_device_answers_it_is_a_gap_with_a_reason_and_the_next_poll_i
         ("an unknown exception",   |ask| sends(ask.exception(0x55)),                                  Reason::Exception,   1),
         ("exception 11, gateway",  |ask| sends(ask.exception(11)),                                    Reason::Timeout,     1),
         ("silence",                |_| vec![],                                                        Reason::Timeout,     2),
-        ("a web page",             |_| sends(b"HTTP/1.1 400 Bad Request\r\n\r\n".into()),             Reason::Timeout,     2),
+        ("a web page",             |_| sends(b"HTTP/1.1 400 Bad Request\r\n\r\n".into()),             Reason::ShortAnswer, 2),
         ("half an answer",         |ask| sends(ask.answer(&ask.words())[..9].into()),                 Reason::Timeout,     2),
         ("hanging up",             |_| vec![Act::Close],                                              Reason::Connect,     2),
         ("hanging up half way",    |ask| vec![Act::Send(ask.answer(&ask.words())[..9].into()), Act::Close], Reason::Connect, 2),

@@ -14,7 +14,8 @@ use sunledger::domain::meter::{Quantity, Role, Sense};
 use sunledger::domain::quality::Reason;
 use sunledger::domain::snapshot::Value;
 use sunledger::source::modbus::discover::{Failed, Reader, discover};
-use sunledger::wire::plan::{Cost, Limits, MAX_REGISTERS, Span, plan};
+use sunledger::wire::modbus::timing::Timing;
+use sunledger::wire::plan::{Limits, MAX_REGISTERS, Span, plan};
 use sunledger::wire::register::{Layout, Number};
 use sunledger::wire::sunspec::{
     Chain, Identity, MODELS, Missing, Options, Ratios, Said, Served, Walk, serve,
@@ -142,7 +143,7 @@ type Answer = Result<Value, Reason>;
 fn values(layouts: &[Layout], mut image: impl FnMut(u16, u16) -> Vec<u16>) -> Vec<Answer> {
     let mut values = vec![Err(Reason::Config); layouts.len()];
     let spans: Vec<Span> = layouts.iter().map(Layout::span).collect();
-    for request in plan(&spans, &Limits::default(), &[], &Cost::TCP) {
+    for request in plan(&spans, &Limits::default(), &[], &Timing::NETWORK) {
         let words = image(request.address, request.count);
         for point in request.points {
             values[point] = layouts[point].value(request.address, &words, &[]);
