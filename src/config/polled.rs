@@ -88,6 +88,7 @@ pub(super) fn meter(table: &Table<'_>, around: &Around<'_>, read: &mut Read) {
             points: layouts.enumerate().collect(),
             factors: chosen.factors,
             identify,
+            sunspec: None,
             limits,
         };
         stands_alone(table, &bus, &poll, &meter, read);

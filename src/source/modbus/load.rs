@@ -167,6 +167,6 @@ fn of(
         requests: each.collect(),
         unreadable: spans.len() - read,
         max_registers: limits.max_registers,
-        discovered: false,
+        discovered: poll.sunspec.is_some(),
     }
 }

@@ -53,6 +53,7 @@ use crate::wire::modbus::exception as exception_words;
 use crate::wire::modbus::timing::Timing;
 use crate::wire::plan::Request;
 use crate::wire::register::Layout;
+use crate::wire::sunspec::Asked;
 
 /// The longest sleep: a clock that was set is noticed within this time.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
@@ -106,6 +107,9 @@ pub struct Poll {
     pub factors: Vec<Factor>,
     /// What shows that it is the device that is meant.
     pub identify: Vec<Expect>,
+    /// What is asked of the models of a `SunSpec` device; where they are is found when
+    /// it answers.
+    pub sunspec: Option<Asked>,
     /// How it wants to be asked.
     pub limits: Limits,
 }
