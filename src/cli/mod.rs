@@ -17,6 +17,7 @@ pub mod demo;
 pub mod influx;
 pub mod report;
 pub mod run;
+pub mod simulate;
 pub mod status;
 
 use std::ffi::OsString;
@@ -71,6 +72,8 @@ enum Command {
     Check(check::Arguments),
     /// Show what a running daemon sees now
     Status(status::Arguments),
+    /// Serve the park of a configuration on this machine, with faults, to rehearse
+    Simulate(simulate::Arguments),
     /// Write a report from the ledger, also while the daemon runs
     Report(report::Arguments),
     /// Prepare InfluxDB, or prove that everything arrived there
@@ -194,6 +197,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Run(arguments) => run::run(&arguments, format),
         Command::Check(arguments) => check::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments, format),
         Command::Report(arguments) => report::run(&arguments),
         Command::Influx(command) => influx::run(command),
     };

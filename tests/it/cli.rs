@@ -6,6 +6,7 @@ mod demo;
 mod refusals;
 mod report;
 mod secrets;
+mod simulate;
 mod status;
 mod usage;
 

@@ -76,6 +76,7 @@ pub enum Misattributed {
 struct Record {
     asked: VecDeque<Asked>,
     next: u64,
+    by_bus: Vec<u64>,
     sockets: Vec<Sockets>,
 }
 
@@ -93,6 +94,7 @@ impl Log {
         let record = Record {
             asked: VecDeque::new(),
             next: 0,
+            by_bus: vec![0; buses],
             sockets: vec![Sockets::default(); buses],
         };
         Self {
@@ -111,6 +113,9 @@ impl Log {
         let mut record = self.record();
         let sequence = record.next;
         record.next += 1;
+        if let Some(count) = record.by_bus.get_mut(bus) {
+            *count += 1;
+        }
         if record.asked.len() >= self.keeps {
             record.asked.pop_front();
         }
@@ -164,6 +169,12 @@ impl Log {
     #[must_use]
     pub fn questions(&self) -> u64 {
         self.record().next
+    }
+
+    /// How many questions a bus was asked in all.
+    #[must_use]
+    pub fn questions_of(&self, bus: usize) -> u64 {
+        self.record().by_bus.get(bus).copied().unwrap_or_default()
     }
 
     /// The question that these words of an encoding rehearsal answer, which was asked

@@ -41,7 +41,7 @@ use tokio_util::task::TaskTracker;
 use super::broker::Broker;
 use crate::sys::clock::{self, Moment};
 use database::Written;
-use faults::{Faults, Names};
+use faults::{Fault, Faults, Names};
 use frame::Framing;
 use log::Log;
 use pty::Port;
@@ -66,6 +66,8 @@ pub struct Settings {
     pub brokers: Vec<broker::Settings>,
     /// Where the database listens, if there is one.
     pub database: Option<SocketAddr>,
+    /// What is wrong from the beginning.
+    pub faults: Vec<Fault>,
 }
 
 /// One bus.
@@ -136,10 +138,13 @@ impl Settings {
             buses: vec![bus],
             brokers: Vec::new(),
             database: None,
+            faults: Vec::new(),
         }
     }
 
-    fn names(&self) -> Names {
+    /// What there is to break.
+    #[must_use]
+    pub fn names(&self) -> Names {
         let buses = self.buses.iter().enumerate();
         let meters = buses.flat_map(|(place, bus)| {
             bus.units.iter().flat_map(move |unit| {
@@ -197,6 +202,9 @@ pub async fn start(settings: Settings) -> io::Result<Rehearsal> {
         })
         .collect();
     let faults = Faults::new(names, settings.seed, began.mono, images.clone());
+    for fault in settings.faults {
+        faults.put_on(fault);
+    }
     let mut rehearsal = Rehearsal {
         endpoints: Vec::new(),
         brokers: Vec::new(),

@@ -1,0 +1,190 @@
+//! From a configuration to the park that it describes.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::cli::{Failure, IO};
+use crate::config::{BrokerSetup, Setup};
+use crate::domain::meter::{Freshness, Meter, Point};
+use crate::simulate::rehearsal::broker::{self, Sensor};
+use crate::simulate::rehearsal::register::Register;
+use crate::simulate::rehearsal::unit::{self, Unit};
+use crate::simulate::rehearsal::{At, Bus, Endpoint, REMEMBERED, Rehearsal, Settings};
+use crate::source::modbus;
+use crate::wire::register::{Layout, Number, Order};
+
+/// How often a sensor speaks that speaks on change alone.
+const ON_CHANGE: Duration = Duration::from_secs(10);
+
+/// How the park is to be served.
+pub struct Options {
+    /// The same seed gives the same park.
+    pub seed: u64,
+    /// Whether registers say where they are from.
+    pub encodes: bool,
+    /// Whether no address of the configuration is used.
+    pub free_ports: bool,
+    /// Whether there is a database.
+    pub database: bool,
+}
+
+/// A directory for the links to serial lines, removed with the rehearsal.
+pub struct Lines {
+    dir: PathBuf,
+}
+
+impl Lines {
+    /// Makes the directory.
+    pub fn new() -> Result<Self, Failure> {
+        let dir = std::env::temp_dir().join(format!("sunledger-simulate-{}", std::process::id()));
+        std::fs::create_dir_all(&dir)
+            .map_err(|error| Failure::new(IO, format!("{}: {error}", dir.display())))?;
+        Ok(Self { dir })
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// Where buses and brokers are in the configuration.
+pub struct Places {
+    buses: Vec<String>,
+    brokers: Vec<String>,
+}
+
+impl Places {
+    /// Where everything was, and where it is.
+    pub fn table(&self, park: &Rehearsal) -> String {
+        let mut text = String::new();
+        for (was, (name, endpoint)) in self.buses.iter().zip(park.endpoints()) {
+            let now = match endpoint {
+                Endpoint::Socket(address) => address.to_string(),
+                Endpoint::Terminal(link) => link.display().to_string(),
+            };
+            text.push_str(&format!("bus {name}: was {was}, now {now}\n"));
+        }
+        for (was, (name, now)) in self.brokers.iter().zip(park.brokers()) {
+            text.push_str(&format!("broker {name}: was {was}, now {now}\n"));
+        }
+        if let Some((now, _)) = park.database() {
+            text.push_str(&format!("database: now http://{now}\n"));
+        }
+        text
+    }
+}
+
+/// The park of a configuration.
+pub fn settings(setup: &Setup, options: &Options, lines: &Lines) -> (Settings, Places) {
+    let buses = setup.buses.iter().map(|bus| Bus {
+        name: bus.name.clone(),
+        at: at(bus, options, lines),
+        timeout: bus.timeout,
+        units: units(bus, &setup.park.meters),
+        any_unit: false,
+    });
+    let brokers = setup.brokers.iter().map(|broker| broker::Settings {
+        name: broker.settings.name.clone(),
+        listen: listen(&broker.settings.host, broker.settings.port, options),
+        sensors: sensors(broker, &setup.park.meters),
+    });
+    let settings = Settings {
+        seed: options.seed,
+        encodes: options.encodes,
+        remembers: REMEMBERED,
+        buses: buses.collect(),
+        brokers: brokers.collect(),
+        database: options
+            .database
+            .then_some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+        faults: Vec::new(),
+    };
+    let of_broker =
+        |broker: &BrokerSetup| format!("{}:{}", broker.settings.host, broker.settings.port);
+    let places = Places {
+        buses: setup
+            .buses
+            .iter()
+            .map(|bus| format!("{}:{}", bus.host, bus.port))
+            .collect(),
+        brokers: setup.brokers.iter().map(of_broker).collect(),
+    };
+    (settings, places)
+}
+
+/// Where a bus is served.
+fn at(bus: &modbus::Settings, options: &Options, _lines: &Lines) -> At {
+    At::Tcp(listen(&bus.host, bus.port, options))
+}
+
+/// The address of the configuration where it is on the loopback, else a free port there.
+fn listen(host: &str, port: u16, options: &Options) -> SocketAddr {
+    let here = match host {
+        "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        host => host.parse().ok().filter(IpAddr::is_loopback),
+    };
+    match here.filter(|_| !options.free_ports) {
+        Some(address) => SocketAddr::new(address, port),
+        None => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+    }
+}
+
+/// The units of a bus, with the meters that are read from each.
+fn units(bus: &modbus::Settings, meters: &[Meter]) -> Vec<Unit> {
+    let polls = bus.polls.iter().filter_map(|poll| {
+        let meter = meters.get(poll.meter)?;
+        let registers = poll
+            .points
+            .iter()
+            .filter_map(|(point, layout)| Some(Register::new(meter.points.get(*point)?, layout)));
+        let meter = unit::Meter {
+            id: meter.id.clone(),
+            role: meter.role,
+            rated: meter.rated.map(|power| power.as_watts()),
+            registers: registers.collect(),
+        };
+        Some(Unit {
+            id: poll.unit,
+            meters: vec![meter],
+        })
+    });
+    polls.collect()
+}
+
+/// The sensors of a broker.
+fn sensors(broker: &BrokerSetup, meters: &[Meter]) -> Vec<Sensor> {
+    let sensors = broker
+        .settings
+        .subscriptions
+        .iter()
+        .filter_map(|subscription| {
+            let meter = meters.get(subscription.meter)?;
+            let values = subscription
+                .points
+                .iter()
+                .filter_map(|(point, pointer, decode)| {
+                    let point: &Point = meter.points.get(*point)?;
+                    let layout = Layout {
+                        fc: 3,
+                        address: 0,
+                        number: Number::F64,
+                        order: Order::Big,
+                        decode: *decode,
+                    };
+                    Some((pointer.clone(), Register::new(point, &layout)))
+                });
+            let on_change = meter.freshness == Freshness::UntilChanged;
+            Some(Sensor {
+                id: meter.id.clone(),
+                role: meter.role,
+                topic: subscription.topic.clone(),
+                every: if on_change { ON_CHANGE } else { meter.period },
+                retained: on_change,
+                values: values.collect(),
+            })
+        });
+    sensors.collect()
+}
