@@ -14,6 +14,7 @@ use crate::domain::meter::{
 };
 use crate::domain::units::Power;
 use crate::source::{modbus, mqtt};
+use crate::wire::plan::Limits;
 use crate::wire::register::Layout;
 
 /// Periods without a value after which it is stale, where nothing is declared.
@@ -251,6 +252,7 @@ fn meter(table: &Table<'_>, buses: &Known, read: &mut Read) {
             meter: read.meters.len(),
             unit,
             period,
+            limits: Limits::default(),
             points: layouts,
         };
         read.polls.push((bus, poll));

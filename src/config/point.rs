@@ -10,7 +10,7 @@ use super::read::{Table, closest, list};
 use super::units;
 use crate::domain::meter::{Nature, QUANTITIES, Quantity, RegisterKind};
 use crate::domain::units::CountUnit;
-use crate::wire::register::{Decode, Layout, Number, Order};
+use crate::wire::register::{Decode, Field, Layout, Number, Order};
 
 /// Types of a register, with their number and how many counts they hold.
 #[rustfmt::skip]
@@ -114,6 +114,7 @@ pub(super) fn decode(
             let kind = RegisterKind {
                 unit: CountUnit::MILLIWATT_HOUR,
                 modulus: None,
+                told: false,
             };
             return Some((Decode::CountFloat { mwh_per_unit }, Some(kind)));
         }
@@ -128,7 +129,14 @@ pub(super) fn decode(
         let modulus = digits
             .and_then(|digits| 10_i128.checked_pow(u32::try_from(digits).ok()?))
             .or(modulus);
-        return Some((Decode::Count, Some(RegisterKind { unit, modulus })));
+        return Some((
+            Decode::Count,
+            Some(RegisterKind {
+                unit,
+                modulus,
+                told: false,
+            }),
+        ));
     }
     let Some((factor, shift)) = units::conversion(unit, quantity.unit) else {
         table.problem(
@@ -248,13 +256,7 @@ pub(super) fn layout(
         order?,
         u8::try_from(fc?).ok()?,
     );
-    let layout = Layout {
-        fc,
-        address,
-        number,
-        order,
-        decode,
-    };
+    let layout = Layout::simple(fc, Field::new(address, number, order), decode);
     if u32::from(address) + u32::from(layout.words()) > 65_536 {
         table.problem(
             "address",

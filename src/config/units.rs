@@ -1,6 +1,6 @@
 //! Units of a configuration, and the exact worth of a register's count.
 
-use crate::domain::units::CountUnit;
+use crate::domain::units::{CountUnit, decimal};
 
 /// A unit: its name, the canonical unit of its dimension, and
 /// canonical = value × factor + offset.
@@ -24,7 +24,9 @@ const fn unit(name: &'static str, canonical: &'static str, factor: f64) -> Unit 
 #[rustfmt::skip]
 const UNITS: &[Unit] = &[
     unit("W", "W", 1.0), unit("kW", "W", 1e3), unit("MW", "W", 1e6),
+    unit("MJ/h", "W", 1e6 / 3_600.0), unit("GJ/h", "W", 1e9 / 3_600.0),
     unit("var", "var", 1.0), unit("kvar", "var", 1e3), unit("Mvar", "var", 1e6),
+    unit("varh", "varh", 1.0), unit("kvarh", "varh", 1e3), unit("Mvarh", "varh", 1e6),
     unit("VA", "VA", 1.0), unit("kVA", "VA", 1e3), unit("MVA", "VA", 1e6),
     unit("V", "V", 1.0), unit("kV", "V", 1e3), unit("mV", "V", 1e-3),
     unit("A", "A", 1.0), unit("kA", "A", 1e3), unit("mA", "A", 1e-3),
@@ -93,14 +95,7 @@ pub fn measure(text: &str, canonical: &str) -> Option<f64> {
 /// A positive decimal as a ratio: 0.1 is 1/10, not the float nearest to it.
 #[must_use]
 pub fn ratio(value: f64) -> Option<(i128, i128)> {
-    if !(value > 0.0 && value.is_finite()) {
-        return None;
-    }
-    let text = format!("{value}");
-    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
-    let digits: i128 = format!("{whole}{fraction}").parse().ok()?;
-    let scale = 10_i128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
-    Some((digits, scale))
+    decimal(value)
 }
 
 /// What one count of a register is worth.
@@ -142,5 +137,8 @@ mod tests {
         assert_eq!(measure("6 bar", "Pa"), Some(600_000.0));
         assert_eq!(measure("6bar", "W"), None);
         assert_eq!(conversion("K", "degC"), Some((1.0, -273.15)));
+        assert_eq!(measure("36 GJ/h", "W"), Some(1e7));
+        assert_eq!(measure("36 MJ/h", "W"), Some(1e4));
+        assert_eq!(conversion("kvarh", "varh"), Some((1_000.0, 0.0)));
     }
 }

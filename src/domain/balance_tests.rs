@@ -12,6 +12,7 @@ fn meter(id: &str, role: &str) -> Meter {
     let register = RegisterKind {
         unit: CountUnit::MILLIWATT_HOUR,
         modulus: None,
+        told: false,
     };
     let point = |name: &str| {
         let quantity = Quantity::named(name).unwrap();

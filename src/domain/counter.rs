@@ -112,6 +112,18 @@ struct Held {
     times: u32,
 }
 
+/// A reading of a register whose worth the device tells.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Told {
+    /// The raw count.
+    pub raw: i64,
+    /// What one count is worth.
+    pub unit: CountUnit,
+    /// Bits after which the register starts again at zero; 0 where the configuration
+    /// knows, or nobody.
+    pub bits: u8,
+}
+
 /// What hearing a reading came to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Heard {
@@ -182,11 +194,14 @@ impl Counter {
 
     /// Takes up the books of an earlier run. If the register counts differently
     /// from what the books say (another multiplier, another modulus), its next
-    /// reading begins a new segment at the position reached.
+    /// reading begins a new segment at the position reached. What a device tells of
+    /// its counts itself is not of the configuration; the next reading says it.
     #[must_use]
     pub fn resumed(mut self, kind: RegisterKind) -> Self {
         let fresh = Self::new(kind);
-        if self.unit != fresh.unit || self.modulus != fresh.modulus {
+        let told = kind.told && (fresh.modulus.is_none() || self.modulus == fresh.modulus);
+        let same = self.unit == fresh.unit && self.modulus == fresh.modulus;
+        if !told && !same {
             return Self {
                 base: self.position(),
                 ..fresh
@@ -288,6 +303,48 @@ impl Counter {
         Heard::Booked {
             from,
             to: self.position(),
+        }
+    }
+
+    /// Takes in a reading of a register whose worth the device tells.
+    ///
+    /// Another worth than before (a transformer ratio that somebody programmed, an
+    /// exponent that moved) begins a new segment: **what two counts of different worth
+    /// are apart is no energy**, so the step between them is excluded.
+    pub fn hear_told(&mut self, at: Timestamp, told: Told, rated: Option<Power>) -> Heard {
+        let Told { raw, unit, bits } = told;
+        // 64 bits are never seen to roll over.
+        let modulus = match bits {
+            16 | 32 => Some(1_i64 << bits),
+            _ => self.modulus,
+        };
+        let same = self.unit == unit && self.modulus == modulus;
+        let Some((last_ms, _)) = self.last.filter(|_| !same) else {
+            (self.unit, self.modulus) = (unit, modulus);
+            return self.hear(at, raw, rated);
+        };
+        let ms = at.as_millisecond();
+        if ms <= last_ms {
+            return Heard::Late;
+        }
+        if modulus.is_some_and(|modulus| is_all_ones(raw, modulus)) {
+            return Heard::Held(Doubt::ImplausibleJump);
+        }
+        let from = (timestamp(last_ms), self.position());
+        *self = Self {
+            unit,
+            modulus,
+            base: from.1,
+            origin: raw,
+            unrolled: 0,
+            last: Some((ms, raw)),
+            moved_after_ms: ms.saturating_sub(REFRESH_MS),
+            held: None,
+        };
+        Heard::NewSegment {
+            from,
+            resumed: timestamp(ms),
+            to: from.1,
         }
     }
 

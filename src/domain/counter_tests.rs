@@ -11,6 +11,7 @@ fn kind(modulus: Option<i128>) -> RegisterKind {
     RegisterKind {
         unit: CountUnit::new(1_000, 1).unwrap(),
         modulus,
+        told: false,
     }
 }
 
@@ -217,12 +218,43 @@ fn a_register_that_counts_differently_begins_a_new_segment_where_it_stood() {
     let other = RegisterKind {
         unit: CountUnit::new(80_000, 1).unwrap(),
         modulus: None,
+        told: false,
     };
     let mut resumed = old.resumed(other);
     assert_eq!(resumed.position(), MilliwattHours(10_000));
     assert_eq!(resumed.hear(at(20), 7, None), Heard::Opened);
     resumed.hear(at(30), 8, None);
     assert_eq!(resumed.position(), MilliwattHours(90_000));
+}
+
+#[test]
+fn a_worth_that_the_device_tells_is_not_of_the_configuration() {
+    let told = |raw, numerator| Told {
+        raw,
+        unit: CountUnit::new(numerator, 1).unwrap(),
+        bits: 0,
+    };
+    let at_one = RegisterKind {
+        told: true,
+        ..kind(Some(65_536))
+    };
+    let mut counter = Counter::new(at_one);
+    counter.hear_told(at(0), told(100, 80_000), None);
+    counter.hear_told(at(10), told(101, 80_000), None);
+    // A restart: the configuration says what a count is worth at a ratio of one.
+    let mut counter = counter.resumed(at_one);
+    assert_eq!(counter.position(), MilliwattHours(80_000));
+    counter.hear_told(at(20), told(103, 80_000), None);
+    assert_eq!(counter.position(), MilliwattHours(240_000));
+    // Another ratio: the step is no energy, whatever the counts are apart.
+    let heard = counter.hear_told(at(30), told(104, 100_000), None);
+    assert!(matches!(heard, Heard::NewSegment { .. }), "{heard:?}");
+    assert_eq!(counter.position(), MilliwattHours(240_000));
+    counter.hear_told(at(40), told(105, 100_000), None);
+    assert_eq!(counter.position(), MilliwattHours(340_000));
+    // All bits set is what devices say that have nothing to say, at any worth.
+    let heard = counter.hear_told(at(50), told(65_535, 9), None);
+    assert_eq!(heard, Heard::Held(Doubt::ImplausibleJump));
 }
 
 proptest! {

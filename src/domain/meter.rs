@@ -223,6 +223,30 @@ pub const QUANTITIES: &[Quantity] = quantities! {
     "tracker_angle"     "tracker_angle_deg"      "deg"  Analog   false
     "level"             "level_m"                "m"    Analog   false
     "status"            "status"                 ""     Analog   false
+    "energy_import_l1"        "energy_import_l1_count"       "Wh"   Register true
+    "energy_import_l2"        "energy_import_l2_count"       "Wh"   Register true
+    "energy_import_l3"        "energy_import_l3_count"       "Wh"   Register true
+    "energy_export_l1"        "energy_export_l1_count"       "Wh"   Register true
+    "energy_export_l2"        "energy_export_l2_count"       "Wh"   Register true
+    "energy_export_l3"        "energy_export_l3_count"       "Wh"   Register true
+    "reactive_energy_import"  "reactive_energy_import_varh"  "varh" Analog   true
+    "reactive_energy_export"  "reactive_energy_export_varh"  "varh" Analog   true
+    "dc_power"                "dc_power_w"                   "W"    Analog   false
+    "dc_voltage"              "dc_voltage_v"                 "V"    Analog   false
+    "dc_current"              "dc_current_a"                 "A"    Analog   false
+    "dc_power_1"              "dc_power_1_w"                 "W"    Analog   false
+    "dc_voltage_1"            "dc_voltage_1_v"               "V"    Analog   false
+    "dc_current_1"            "dc_current_1_a"               "A"    Analog   false
+    "dc_power_2"              "dc_power_2_w"                 "W"    Analog   false
+    "dc_voltage_2"            "dc_voltage_2_v"               "V"    Analog   false
+    "dc_current_2"            "dc_current_2_a"               "A"    Analog   false
+    "soh"                     "soh_pct"                      "%"    Analog   false
+    "temp_cabinet"            "temp_cabinet_degc"            "degC" Analog   false
+    "temp_module"             "temp_module_degc"             "degC" Analog   false
+    "temp_body"               "temp_body_degc"               "degC" Analog   false
+    "temp_battery"            "temp_battery_degc"            "degC" Analog   false
+    "flow_velocity"           "flow_velocity_ms"             "m/s"  Analog   false
+    "signal_quality"          "signal_quality"               ""     Analog   false
 };
 
 impl Quantity {
@@ -251,6 +275,9 @@ pub struct RegisterKind {
     /// Counts after which it starts again at zero: 2^16, 2^32, or 10^digits; none
     /// where a rollover cannot be told from a reset (64 bits, floats).
     pub modulus: Option<i128>,
+    /// Whether the device tells what a count is worth, by a ratio or an exponent in
+    /// registers of its own. `unit` is then the worth at a factor of one.
+    pub told: bool,
 }
 
 /// Until when a value stands.

@@ -1,6 +1,7 @@
 //! What things mean, without a clock, a device or a disk.
 
 pub mod balance;
+pub mod commission;
 pub mod counter;
 pub mod flow;
 pub mod heat;

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 use super::meter::{Freshness, Meter, MeterIndex, Park, PointIndex};
 use super::quality::Reason;
+use super::units::CountUnit;
 
 /// A value in the canonical unit of its quantity, sign and multiplier applied.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,6 +23,16 @@ pub enum Value {
     Analog(f64),
     /// Of a register: the raw count.
     Count(i64),
+    /// Of a register whose worth the device tells: the raw count, and that worth.
+    Scaled {
+        /// The raw count.
+        count: i64,
+        /// What one count was worth when it was read.
+        unit: CountUnit,
+        /// Bits after which the register starts again at zero; 0 where it never does,
+        /// or nobody knows.
+        bits: u8,
+    },
 }
 
 /// What one device said at one moment, or why it said nothing.

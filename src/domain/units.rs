@@ -202,6 +202,37 @@ impl CountUnit {
         })
     }
 
+    /// The same ratio times a positive one; none where it leaves what it can hold.
+    #[must_use]
+    pub fn times(self, ratio: (i128, i128)) -> Option<Self> {
+        let numerator = i128::from(self.numerator).checked_mul(ratio.0)?;
+        let denominator = i128::from(self.denominator).checked_mul(ratio.1)?;
+        Self::new(numerator, denominator)
+    }
+
+    /// The ratio of so many watt-hours a count: the simplest one that shows them to
+    /// the last digit, which is the one that was written.
+    #[must_use]
+    pub fn from_watt_hours(wh: f64) -> Option<Self> {
+        let (mantissa, power) = binary(wh)?;
+        // One and a half steps to both sides: as much as two divisions round.
+        let bounds = |sign: i128| {
+            let mantissa = mantissa * 2 + sign * 3;
+            if power > 0 {
+                (mantissa << (power - 1), 1)
+            } else {
+                (mantissa, 1_i128 << (1 - power))
+            }
+        };
+        let (numerator, denominator) = if wh.fract() == 0.0 && power <= 0 {
+            (mantissa >> -power, 1)
+        } else {
+            simplest(bounds(-1), bounds(1))?
+        };
+        let unit = Self::new(numerator.checked_mul(1_000)?, denominator)?;
+        (unit.as_watt_hours() == wh).then_some(unit)
+    }
+
     /// A number of counts as energy, rounded once to the nearest milliwatt-hour
     /// (halves away from zero).
     #[must_use]
@@ -228,8 +259,50 @@ impl CountUnit {
     }
 }
 
+/// A positive decimal as a ratio: 0.1 is 1/10, not the float nearest to it.
+#[must_use]
+pub fn decimal(value: f64) -> Option<(i128, i128)> {
+    if !(value > 0.0 && value.is_finite()) {
+        return None;
+    }
+    let text = format!("{value}");
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    let digits: i128 = format!("{whole}{fraction}").parse().ok()?;
+    let scale = 10_i128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+    Some((digits, scale))
+}
+
+/// A positive float as an integer of 53 bits and a power of two.
+fn binary(value: f64) -> Option<(i128, i32)> {
+    if !(value.is_normal() && value > 0.0) {
+        return None;
+    }
+    let bits = value.to_bits();
+    let mantissa = i128::from(bits & ((1 << 52) - 1) | 1 << 52);
+    let power = i32::try_from(bits >> 52).ok()? - 1_075;
+    // What a count is worth lies far inside of this, and the rest fits an `i128`.
+    (-110..=60).contains(&power).then_some((mantissa, power))
+}
+
+/// The ratio of the least denominator between two positive ratios.
+fn simplest(least: (i128, i128), most: (i128, i128)) -> Option<(i128, i128)> {
+    let whole = least.0.checked_div(least.1)?;
+    let rest = least.0 - whole * least.1;
+    if rest == 0 {
+        return Some((whole, 1));
+    }
+    if most.0.checked_div(most.1)? > whole {
+        return Some((whole + 1, 1));
+    }
+    let (numerator, denominator) = simplest((most.1, most.0 - whole * most.1), (least.1, rest))?;
+    let sum = whole.checked_mul(numerator)?.checked_add(denominator)?;
+    Some((sum, numerator))
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -268,5 +341,30 @@ mod tests {
         assert_eq!(unit.energy(1), MilliwattHours(277_778));
         assert_eq!(unit.energy(9), MilliwattHours(2_500_000));
         assert_eq!(unit.energy(-1), MilliwattHours(-277_778));
+    }
+
+    proptest! {
+        /// What a row says of a count is enough to have its worth back, exactly.
+        #[test]
+        fn a_worth_comes_back_from_its_watt_hours(
+            energy in prop::sample::select(vec![(1_000, 1), (1_000_000, 1), (1_000_000_000, 1), (2_500_000, 9), (5_000, 18)]),
+            shift in -6_i32..=3,
+            current in 1_i128..=4_000,
+            voltage in 1_i128..=4_000,
+        ) {
+            let ten = 10_i128.pow(shift.unsigned_abs());
+            let shift = if shift < 0 { (1, ten) } else { (ten, 1) };
+            let unit = CountUnit::new(energy.0, energy.1).unwrap();
+            let unit = unit.times(shift).unwrap().times((current, 5)).unwrap().times((voltage, 10)).unwrap();
+            prop_assert_eq!(CountUnit::from_watt_hours(unit.as_watt_hours()), Some(unit));
+        }
+
+        /// Whatever stands in a row, there is no panic and no other worth.
+        #[test]
+        fn a_worth_from_a_row_shows_what_the_row_says(wh in any::<f64>()) {
+            if let Some(unit) = CountUnit::from_watt_hours(wh) {
+                prop_assert_eq!(unit.as_watt_hours(), wh);
+            }
+        }
     }
 }

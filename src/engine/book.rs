@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::counter::{Counter, Heard};
+use crate::domain::counter::{Counter, Heard, Told};
 use crate::domain::interval::{Channel, Entry, Origin, Span, channels};
 use crate::domain::meter::{Meter, RegisterKind};
 use crate::domain::quality::{Quality, Reason};
@@ -204,11 +204,16 @@ impl Track {
     }
 
     /// Books a reading of the register.
-    fn count(&mut self, book: &mut Pass<'_>, at: Timestamp, raw: i64, rated: Option<Power>) {
+    fn count(&mut self, book: &mut Pass<'_>, at: Timestamp, said: Said, rated: Option<Power>) {
         let Some(counter) = self.counter.as_mut() else {
             return;
         };
-        match counter.hear(at, raw, rated) {
+        let heard = match said {
+            Said::Count(raw) => counter.hear(at, raw, rated),
+            Said::Told(told) => counter.hear_told(at, told, rated),
+            Said::Watts(_) => return,
+        };
+        match heard {
             Heard::Opened => {
                 let position = counter.position();
                 let span = book.calendar.slot(at);
@@ -495,6 +500,8 @@ pub struct MeterBook {
 pub enum Said {
     /// The raw count of its register.
     Count(i64),
+    /// The same, with the worth that the device tells.
+    Told(Told),
     /// Its power, watt, signed relative to the role.
     Watts(f64),
 }
@@ -548,7 +555,7 @@ impl MeterBook {
             entries,
         };
         match said {
-            Said::Count(raw) => track.count(&mut pass, at, raw, self.rated),
+            Said::Count(_) | Said::Told(_) => track.count(&mut pass, at, said, self.rated),
             Said::Watts(watts) => track.sample(&mut pass, at, watts),
         }
         self.changed = true;

@@ -16,6 +16,7 @@ fn meter(role: &str, points: &[&str]) -> Meter {
             register: counts.then_some(RegisterKind {
                 unit,
                 modulus: None,
+                told: false,
             }),
         }
     };

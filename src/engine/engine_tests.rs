@@ -15,6 +15,7 @@ fn meter(id: &str, role: &str, points: &[&str]) -> Meter {
     let register = RegisterKind {
         unit: CountUnit::new(1_000, 1).unwrap(),
         modulus: None,
+        told: false,
     };
     let point = |name: &&str| {
         let quantity = Quantity::named(name).unwrap();

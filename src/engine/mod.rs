@@ -22,6 +22,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::balance::{attribute, powers, settle};
+use crate::domain::counter::Told;
 use crate::domain::flow::{Flow, Powers};
 use crate::domain::interval::{CLOSE_AFTER_S, Entry, ExportShape, Interval, Origin, Span};
 use crate::domain::meter::{Carrier, Meter, MeterIndex, Park, PointIndex};
@@ -140,6 +141,19 @@ pub struct Engine {
     open: Arc<[Interval]>,
 }
 
+/// What a register says with a value.
+fn counted(value: Value) -> Option<Said> {
+    match value {
+        Value::Count(raw) => Some(Said::Count(raw)),
+        Value::Scaled { count, unit, bits } => Some(Said::Told(Told {
+            raw: count,
+            unit,
+            bits,
+        })),
+        Value::Analog(_) => None,
+    }
+}
+
 impl Engine {
     /// An engine that takes up the books of an earlier run: rows of meter and JSON.
     #[must_use]
@@ -223,10 +237,7 @@ impl Engine {
         let mut said: [Option<(usize, Said)>; 4] = [None; 4];
         for (slot, (track, _, feed)) in said.iter_mut().zip(feeds) {
             let heard = match feed {
-                Feed::Count(point) => match value(*point) {
-                    Some(Value::Count(raw)) => Some(Said::Count(raw)),
-                    _ => None,
-                },
+                Feed::Count(point) => value(*point).and_then(counted),
                 Feed::Power(point) => match value(*point) {
                     Some(Value::Analog(watts)) => Some(Said::Watts(watts)),
                     _ => None,
@@ -504,3 +515,8 @@ fn silence(snapshot: &Snapshot, meter: &Meter, index: MeterIndex, now: Timestamp
 #[allow(clippy::as_conversions)]
 #[path = "engine_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[allow(clippy::as_conversions)]
+#[path = "told_tests.rs"]
+mod told_tests;

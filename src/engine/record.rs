@@ -11,17 +11,53 @@ use jiff::Timestamp;
 
 use crate::domain::flow::{FLOWS, Powers};
 use crate::domain::interval::Interval;
-use crate::domain::meter::{Carrier, MeterIndex, Park};
+use crate::domain::meter::{Carrier, MeterIndex, Park, RegisterKind};
 use crate::domain::quality::{Quality, Reason};
 use crate::domain::schema;
 use crate::domain::snapshot::{Reading, Value};
+use crate::domain::units::CountUnit;
 use crate::wire::line_protocol::{FieldValue, ParsedLine, Writer, series_key};
 
 /// The fields of a point in a row.
 struct PointFields {
     value: &'static str,
     /// For a register: the field of what a count is worth, and that worth.
-    worth: Option<(String, f64)>,
+    worth: Option<Worth>,
+}
+
+/// What a count is worth, as a row says it.
+struct Worth {
+    field: String,
+    wh: f64,
+    /// Whether the device tells it, so that a row may say another.
+    told: bool,
+    /// Bits of the register, where its worth is told.
+    bits: u8,
+}
+
+impl Worth {
+    fn new(field: &str, register: RegisterKind) -> Self {
+        let mut widths = [16_u8, 32].into_iter();
+        let bits = widths.find(|bits| register.modulus == Some(1 << *bits));
+        Self {
+            field: schema::wh_per_count(field),
+            wh: register.unit.as_watt_hours(),
+            told: register.told,
+            bits: bits.unwrap_or(0),
+        }
+    }
+
+    /// A count back from its row, if it counts as it does today.
+    fn read_back(&self, count: i64, wh: f64) -> Option<Value> {
+        if self.told {
+            return Some(Value::Scaled {
+                count,
+                unit: CountUnit::from_watt_hours(wh)?,
+                bits: self.bits,
+            });
+        }
+        (wh == self.wh).then_some(Value::Count(count))
+    }
 }
 
 struct MeterRows {
@@ -68,12 +104,9 @@ impl Recorder {
                     .iter()
                     .map(|point| PointFields {
                         value: point.quantity.field,
-                        worth: point.register.map(|register| {
-                            (
-                                schema::wh_per_count(point.quantity.field),
-                                register.unit.as_watt_hours(),
-                            )
-                        }),
+                        worth: point
+                            .register
+                            .map(|register| Worth::new(point.quantity.field, register)),
                     })
                     .collect(),
                 last_ms: i64::MIN,
@@ -153,8 +186,14 @@ impl Recorder {
                 Ok(Value::Analog(value)) => self.rows.float(fields.value, *value),
                 Ok(Value::Count(count)) => {
                     self.rows.int(fields.value, *count);
-                    if let Some((field, worth)) = &fields.worth {
-                        self.rows.float(field, *worth);
+                    if let Some(worth) = &fields.worth {
+                        self.rows.float(&worth.field, worth.wh);
+                    }
+                }
+                Ok(Value::Scaled { count, unit, .. }) => {
+                    self.rows.int(fields.value, *count);
+                    if let Some(worth) = &fields.worth {
+                        self.rows.float(&worth.field, unit.as_watt_hours());
                     }
                 }
                 Err(reason) => missing = Some(*reason),
@@ -271,8 +310,11 @@ impl Recorder {
         for (point, fields) in rows.points.iter().enumerate() {
             let said = match (field(fields.value), &fields.worth) {
                 (Some(FieldValue::Float(value)), None) => Value::Analog(*value),
-                (Some(FieldValue::Integer(count)), Some((name, worth))) => match field(name) {
-                    Some(FieldValue::Float(then)) if then == worth => Value::Count(*count),
+                (Some(FieldValue::Integer(count)), Some(worth)) => match field(&worth.field) {
+                    Some(FieldValue::Float(wh)) => match worth.read_back(*count, *wh) {
+                        Some(value) => value,
+                        None => continue,
+                    },
                     _ => continue,
                 },
                 _ => continue,

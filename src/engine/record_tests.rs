@@ -16,6 +16,7 @@ fn meter(id: &str, role: &str, points: &[&str]) -> Meter {
     let register = RegisterKind {
         unit: CountUnit::new(2_500_000, 9).unwrap(),
         modulus: None,
+        told: false,
     };
     let point = |name: &&str| {
         let quantity = Quantity::named(name).unwrap();

@@ -1,24 +1,57 @@
-//! Which requests read a set of points: neighbours together, no value split.
+//! Which requests read a set of points at the least cost of bus time.
 //!
 //! ```text
-//!   points    [100 101] [102] [103 104]      [110 111]
-//!   requests  [100 … 104            ]        [110 111]
+//!   points    [100 101] [102]   [110 111]        [400 401]
+//!   requests  [100 …             … 111 ]         [400 401]
 //! ```
 //!
-//! Points of one unit and function code whose registers touch or overlap share a
-//! request, up to what the device and Modbus allow. **A value is never split**
-//! over two requests: its words would be from two moments. Registers between the
-//! points are never read: a device may refuse them, and the whole block with them.
+//! A request costs a fixed time (turnaround, round trip, framing) and a little for
+//! each register. Reading over a gap is worth it where the registers between cost
+//! less than another request would; [`Cost`] says what they cost on this line.
+//! The plan is the cheapest there is, not a good guess: [`plan`] tries, for each
+//! point, every request that could end there.
 //!
-//! The seam for a cost model is `joins`: it decides whether a point is worth
-//! reading in the request before it.
-
-use super::register::Layout;
+//! **A point is never split over two requests**: its words would be from two
+//! moments. No request is longer than the device allows, and none touches a register
+//! that is known to be refused: a device may refuse the whole block with it.
 
 /// Registers in one answer, by the Modbus specification.
 pub const MAX_REGISTERS: u16 = 125;
 /// Bits in one answer, by the Modbus specification.
 pub const MAX_BITS: u16 = 2_000;
+
+/// Registers or bits that must come in one answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// Function code.
+    pub fc: u8,
+    /// First register or bit, zero-based.
+    pub address: u16,
+    /// How many.
+    pub count: u16,
+}
+
+impl Span {
+    fn start(&self) -> u32 {
+        u32::from(self.address)
+    }
+
+    /// The first register behind it.
+    #[must_use]
+    pub fn end(&self) -> u32 {
+        self.start() + u32::from(self.count)
+    }
+
+    /// Whether the two share a register.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.fc == other.fc && self.start() < other.end() && other.start() < self.end()
+    }
+
+    fn is_bits(&self) -> bool {
+        self.fc <= 2
+    }
+}
 
 /// One read of a run of registers or bits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,180 +62,304 @@ pub struct Request {
     pub address: u16,
     /// How many.
     pub count: u16,
-    /// Indexes into the layouts that were planned.
+    /// Indexes into the spans that were planned, in order of address.
     pub points: Vec<usize>,
 }
 
 impl Request {
-    /// The words of a layout within the answer to this request.
+    /// What it asks for.
     #[must_use]
-    pub fn words<'a>(&self, layout: &Layout, answer: &'a [u16]) -> &'a [u16] {
-        let from = usize::from(layout.address.saturating_sub(self.address));
-        let to = from + usize::from(layout.words());
-        answer.get(from..to).unwrap_or_default()
+    pub fn span(&self) -> Span {
+        Span {
+            fc: self.fc,
+            address: self.address,
+            count: self.count,
+        }
     }
 }
 
-/// The requests that read these points, in order of function code and address.
-///
-/// Every point is in exactly one request, except one that no request can read:
-/// one that does not fit into `max_registers`, reaches beyond address 65535, or
-/// has a function code other than 1 to 4. The driver reports such a point as a gap.
-#[must_use]
-pub fn plan(layouts: &[Layout], max_registers: u16) -> Vec<Request> {
-    let max_registers = max_registers.min(MAX_REGISTERS);
-    let mut points: Vec<(usize, &Layout)> = layouts.iter().enumerate().collect();
-    points.sort_by_key(|(_, layout)| (layout.fc, layout.address, layout.words()));
-    let mut requests: Vec<Request> = Vec::new();
-    for (index, layout) in points {
-        let max = if layout.is_bit() {
-            MAX_BITS
+/// What a device allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Most registers in one answer, 1 to 125.
+    pub max_registers: u16,
+    /// Whether it answers even counts only.
+    pub even_counts: bool,
+    /// Most registers that may be read over between two points; none where cost alone
+    /// decides. Some devices garble the next answer after a register they do not have.
+    pub max_gap: Option<u16>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_registers: MAX_REGISTERS,
+            even_counts: false,
+            max_gap: None,
+        }
+    }
+}
+
+impl Limits {
+    fn most(&self, bits: bool) -> u32 {
+        if bits {
+            u32::from(MAX_BITS)
         } else {
-            max_registers
+            u32::from(self.max_registers.min(MAX_REGISTERS))
+        }
+    }
+}
+
+/// What reading costs on a line, in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cost {
+    /// A request and its answer, without a register.
+    pub request_us: f64,
+    /// Each register in the answer. A bit costs a sixteenth.
+    pub register_us: f64,
+}
+
+impl Cost {
+    /// Modbus TCP before anything was measured: 10 ms for a round trip through a
+    /// gateway. A register is two bytes on a fast wire, and takes the device a moment.
+    pub const TCP: Self = Self {
+        request_us: 10_000.0,
+        register_us: 20.0,
+    };
+
+    /// A serial line: the time of one character and of the silence between frames,
+    /// and how long devices think before they answer, in microseconds.
+    ///
+    /// Eight characters of question and five around the registers of the answer, a
+    /// silence before each.
+    #[must_use]
+    pub fn serial(character_us: f64, silence_us: f64, turnaround_us: f64) -> Self {
+        Self {
+            request_us: 13.0 * character_us + 2.0 * silence_us + turnaround_us,
+            register_us: 2.0 * character_us,
+        }
+    }
+
+    /// What one request costs.
+    #[must_use]
+    pub fn of(&self, span: &Span) -> f64 {
+        self.request_us + self.registers(span.is_bits(), u32::from(span.count))
+    }
+
+    fn registers(&self, bits: bool, count: u32) -> f64 {
+        let each = if bits {
+            self.register_us / 16.0
+        } else {
+            self.register_us
         };
-        let reaches = u32::from(layout.address) + u32::from(layout.words());
-        if !(1..=4).contains(&layout.fc) || layout.words() > max || reaches > 65_536 {
-            continue;
-        }
-        match requests.last_mut() {
-            Some(request) if let Some(count) = joins(request, layout, max) => {
-                request.count = count;
-                request.points.push(index);
+        each * f64::from(count)
+    }
+}
+
+/// The requests that read these spans, in order of function code and address.
+///
+/// Every span is in exactly one request, except one that no request can read: one
+/// that does not fit into what the device allows, reaches beyond address 65535, has
+/// a function code other than 1 to 4, or overlaps a refused span. The driver reports
+/// such a point as a gap.
+#[must_use]
+pub fn plan(spans: &[Span], limits: &Limits, refused: &[Span], cost: &Cost) -> Vec<Request> {
+    let mut order: Vec<usize> = (0..spans.len()).collect();
+    let key = |index: &usize| {
+        let span = spans.get(*index);
+        span.map(|span| (span.fc, span.address, std::cmp::Reverse(span.count)))
+    };
+    order.sort_by_key(key);
+    let mut refused = refused.to_vec();
+    refused.sort_unstable();
+    let mut requests = Vec::new();
+    for fc in 1..=4 {
+        let mut line = Line::new(fc, limits, &refused, cost);
+        for &index in &order {
+            if let Some(span) = spans.get(index).filter(|span| span.fc == fc) {
+                line.take(index, span);
             }
-            _ => requests.push(Request {
-                fc: layout.fc,
-                address: layout.address,
-                count: layout.words(),
-                points: vec![index],
-            }),
         }
+        line.requests(&mut requests);
     }
     requests
 }
 
-/// How long a request becomes that takes in one more point at or after its
-/// start; none where the point is not worth it or does not fit.
-fn joins(request: &Request, layout: &Layout, max: u16) -> Option<u16> {
-    let start = u32::from(request.address);
-    let end = start + u32::from(request.count);
-    let from = u32::from(layout.address);
-    if request.fc != layout.fc || from > end {
-        return None;
+/// A run of points that a request reads whole or not at all: a span, and those that
+/// lie inside of it.
+struct Block {
+    start: u32,
+    end: u32,
+    points: Vec<usize>,
+    /// Whether a refused register lies between this block and the one before.
+    cut: bool,
+}
+
+/// The best way to read all blocks up to one.
+struct Best {
+    cost: f64,
+    /// The first block of the last request.
+    from: usize,
+}
+
+/// The points of one function code, in order of address.
+struct Line<'a> {
+    fc: u8,
+    bits: bool,
+    limits: &'a Limits,
+    /// Disjoint, in order: first register and the one behind the last.
+    refused: Vec<(u32, u32)>,
+    cost: &'a Cost,
+    blocks: Vec<Block>,
+}
+
+impl<'a> Line<'a> {
+    fn new(fc: u8, limits: &'a Limits, refused: &'a [Span], cost: &'a Cost) -> Self {
+        let mut merged: Vec<(u32, u32)> = Vec::new();
+        for span in refused.iter().filter(|span| span.fc == fc) {
+            match merged.last_mut() {
+                Some(last) if span.start() <= last.1 => last.1 = last.1.max(span.end()),
+                _ => merged.push((span.start(), span.end())),
+            }
+        }
+        Self {
+            fc,
+            bits: fc <= 2,
+            limits,
+            refused: merged,
+            cost,
+            blocks: Vec::new(),
+        }
     }
-    let longer = end.max(from + u32::from(layout.words())) - start;
-    u16::try_from(longer).ok().filter(|count| *count <= max)
+
+    /// Takes in a span; those before it began earlier, or there and are longer.
+    fn take(&mut self, index: usize, span: &Span) {
+        let readable = span.count > 0
+            && span.end() <= 65_536
+            && self.extent(span.start(), span.end()).1 <= self.limits.most(self.bits)
+            && !self.is_refused(span.start(), span.end());
+        if !readable {
+            return;
+        }
+        // Whatever reads a span reads what lies inside of it.
+        if let Some(last) = self.blocks.last_mut()
+            && span.end() <= last.end
+        {
+            last.points.push(index);
+            return;
+        }
+        let before = self.blocks.last().map_or(span.start(), |last| last.end);
+        self.blocks.push(Block {
+            start: span.start(),
+            end: span.end(),
+            points: vec![index],
+            cut: self.is_refused(before, span.start()),
+        });
+    }
+
+    fn is_refused(&self, start: u32, end: u32) -> bool {
+        let behind = self.refused.partition_point(|span| span.1 <= start);
+        let next = self.refused.get(behind);
+        start < end && next.is_some_and(|span| span.0 < end)
+    }
+
+    /// First register and count of a request over these registers: an even count
+    /// where the device wants one and the neighbour may be touched.
+    fn extent(&self, start: u32, end: u32) -> (u32, u32) {
+        let count = end - start;
+        if self.bits || !self.limits.even_counts || count.is_multiple_of(2) {
+            return (start, count);
+        }
+        if end < 65_536 && !self.is_refused(end, end + 1) {
+            (start, count + 1)
+        } else if start > 0 && !self.is_refused(start - 1, start) {
+            (start - 1, count + 1)
+        } else {
+            (start, count)
+        }
+    }
+
+    /// The cheapest way, block by block: the best way to read up to a block is some
+    /// last request that ends there, and the best way to read what is before it.
+    ///
+    /// Blocks begin and end one behind the other, so requests of a best plan never
+    /// interleave, and no other split needs to be tried.
+    fn requests(self, requests: &mut Vec<Request>) {
+        let most = self.limits.most(self.bits);
+        let mut best: Vec<Best> = Vec::with_capacity(self.blocks.len());
+        for (last, block) in self.blocks.iter().enumerate() {
+            let mut found = Best {
+                cost: f64::INFINITY,
+                from: last,
+            };
+            let mut next = block;
+            for from in (0..=last).rev() {
+                let Some(first) = self.blocks.get(from) else {
+                    break;
+                };
+                let gap = next.start.saturating_sub(first.end);
+                if from < last && !self.joins(gap, next.cut) {
+                    break;
+                }
+                let (_, count) = self.extent(first.start, block.end);
+                if from < last && count > most {
+                    break;
+                }
+                let before = from.checked_sub(1).and_then(|before| best.get(before));
+                let cost = before.map_or(0.0, |best| best.cost)
+                    + self.cost.request_us
+                    + self.cost.registers(self.bits, count);
+                if cost < found.cost {
+                    found = Best { cost, from };
+                }
+                next = first;
+            }
+            best.push(found);
+        }
+        self.unwind(&best, requests);
+    }
+
+    /// Whether two neighbours may share a request, and could be worth it.
+    fn joins(&self, gap: u32, cut: bool) -> bool {
+        let allowed = self.limits.max_gap.is_none_or(|max| gap <= u32::from(max));
+        // A gap that costs more than a request is never worth it. The one register
+        // that an even count may save is on the safe side.
+        let saved = u32::from(self.limits.even_counts);
+        let worth =
+            self.cost.registers(self.bits, gap.saturating_sub(saved)) <= self.cost.request_us;
+        allowed && !cut && worth
+    }
+
+    fn unwind(mut self, best: &[Best], requests: &mut Vec<Request>) {
+        let begin = requests.len();
+        let mut upto = best.len();
+        while let Some(row) = upto.checked_sub(1).and_then(|last| best.get(last)) {
+            let Some(blocks) = self.blocks.get_mut(row.from..upto) else {
+                break;
+            };
+            let points = blocks
+                .iter_mut()
+                .flat_map(|block| std::mem::take(&mut block.points));
+            let points = points.collect();
+            let start = blocks.first().map_or(0, |block| block.start);
+            let end = blocks.last().map_or(0, |block| block.end);
+            let (address, count) = self.extent(start, end);
+            upto = row.from;
+            if let (Ok(address), Ok(count)) = (u16::try_from(address), u16::try_from(count)) {
+                requests.push(Request {
+                    fc: self.fc,
+                    address,
+                    count,
+                    points,
+                });
+            }
+        }
+        if let Some(mine) = requests.get_mut(begin..) {
+            mine.reverse();
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::super::register::{Decode, Number, Order};
-    use super::*;
-
-    fn at(fc: u8, address: u16, number: Number) -> Layout {
-        Layout {
-            fc,
-            address,
-            number,
-            order: Order::Big,
-            decode: Decode::Count,
-        }
-    }
-
-    /// What a plan asks: function code, address, count and points of each request.
-    fn asked(layouts: &[Layout], max: u16) -> Vec<(u8, u16, u16, Vec<usize>)> {
-        plan(layouts, max)
-            .into_iter()
-            .map(|request| (request.fc, request.address, request.count, request.points))
-            .collect()
-    }
-
-    #[test]
-    fn neighbours_are_read_together_and_strangers_are_not() {
-        use Number::{F32, U16, U64};
-        #[rustfmt::skip]
-        let cases = [
-            ("neighbours",             vec![at(3, 2, F32), at(3, 0, F32)],   125, vec![(3, 0, 4, vec![1, 0])]),
-            ("one register between",   vec![at(3, 0, F32), at(3, 3, F32)],   125, vec![(3, 0, 2, vec![0]), (3, 3, 2, vec![1])]),
-            ("another function code",  vec![at(3, 0, U16), at(4, 1, U16)],   125, vec![(3, 0, 1, vec![0]), (4, 1, 1, vec![1])]),
-            ("the same register",      vec![at(3, 7, U16), at(3, 7, U16)],   125, vec![(3, 7, 1, vec![0, 1])]),
-            ("one inside another",     vec![at(3, 0, U64), at(3, 1, U16)],   125, vec![(3, 0, 4, vec![0, 1])]),
-            ("a limit of five",        vec![at(3, 0, U64), at(3, 4, F32)],   5,   vec![(3, 0, 4, vec![0]), (3, 4, 2, vec![1])]),
-            ("the last register",      vec![at(3, 65_535, U16)],             125, vec![(3, 65_535, 1, vec![0])]),
-            ("beyond the last",        vec![at(3, 65_535, F32)],             125, vec![]),
-            ("wider than the limit",   vec![at(3, 0, U64)],                  3,   vec![]),
-            ("a code that writes",     vec![at(16, 0, U16), at(0, 0, U16)],  125, vec![]),
-            ("bits",                   vec![at(1, 0, F32), at(1, 1, F32)],   1,   vec![(1, 0, 2, vec![0, 1])]),
-        ];
-        for (situation, layouts, max, expected) in cases {
-            assert_eq!(asked(&layouts, max), expected, "{situation}");
-        }
-    }
-
-    #[test]
-    fn a_long_run_is_cut_at_the_limit_of_modbus() {
-        let registers: Vec<Layout> = (0..300).map(|a| at(4, a, Number::U16)).collect();
-        let counts: Vec<u16> = plan(&registers, u16::MAX).iter().map(|r| r.count).collect();
-        assert_eq!(counts, [125, 125, 50]);
-        let bits: Vec<Layout> = (0..4_500).map(|a| at(2, a, Number::U16)).collect();
-        let counts: Vec<u16> = plan(&bits, 125).iter().map(|r| r.count).collect();
-        assert_eq!(counts, [2_000, 2_000, 500]);
-    }
-
-    fn layouts() -> impl Strategy<Value = Vec<Layout>> {
-        let number = prop::sample::select(vec![Number::U16, Number::F32, Number::U64]);
-        let address = prop_oneof![0_u16..300, 65_300_u16..=65_535, any::<u16>()];
-        let layout = (0_u8..=5, address, number).prop_map(|(fc, a, number)| at(fc, a, number));
-        prop::collection::vec(layout, 0..200)
-    }
-
-    proptest! {
-        /// Whatever is asked for, every readable point is read once and whole, no
-        /// request is too long, and none touches a register that no point has.
-        #[test]
-        fn a_plan_covers_and_keeps_the_limits(layouts in layouts(), max in 0_u16..=130) {
-            let requests = plan(&layouts, max);
-            let mut read = vec![0; layouts.len()];
-            for request in &requests {
-                let limit = if request.fc <= 2 { MAX_BITS } else { max.min(MAX_REGISTERS) };
-                prop_assert!((1..=4).contains(&request.fc));
-                prop_assert!((1..=limit).contains(&request.count));
-                let start = u32::from(request.address);
-                let end = start + u32::from(request.count);
-                prop_assert!(end <= 65_536);
-                let mut wanted = vec![false; usize::from(request.count)];
-                for &point in &request.points {
-                    let layout = &layouts[point];
-                    let from = u32::from(layout.address);
-                    prop_assert_eq!(layout.fc, request.fc);
-                    prop_assert!(start <= from && from + u32::from(layout.words()) <= end);
-                    for register in from..from + u32::from(layout.words()) {
-                        wanted[usize::try_from(register - start).unwrap()] = true;
-                    }
-                    read[point] += 1;
-                }
-                prop_assert!(wanted.iter().all(|wanted| *wanted));
-            }
-            for (layout, times) in layouts.iter().zip(read) {
-                let limit = if layout.is_bit() { MAX_BITS } else { max.min(MAX_REGISTERS) };
-                let reaches = u32::from(layout.address) + u32::from(layout.words());
-                let readable = (1..=4).contains(&layout.fc) && layout.words() <= limit && reaches <= 65_536;
-                prop_assert_eq!(times, usize::from(readable));
-            }
-        }
-
-        /// The words that a point gets are those at its own addresses.
-        #[test]
-        fn a_point_gets_its_own_words(layouts in layouts()) {
-            for request in plan(&layouts, MAX_REGISTERS) {
-                let answer: Vec<u16> = (0..request.count).map(|n| request.address + n).collect();
-                for &point in &request.points {
-                    let layout = &layouts[point];
-                    let own: Vec<u16> = (0..layout.words()).map(|n| layout.address + n).collect();
-                    prop_assert_eq!(request.words(layout, &answer), own.as_slice());
-                }
-            }
-        }
-    }
-}
+#[path = "plan_tests.rs"]
+mod tests;

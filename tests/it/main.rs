@@ -15,6 +15,7 @@ mod modbus;
 mod mqtt;
 mod pipeline;
 mod recorded_day;
+mod refusals;
 mod schema;
 mod service;
 mod simulate;

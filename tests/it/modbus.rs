@@ -11,7 +11,8 @@ use sunledger::domain::quality::Reason;
 use sunledger::domain::snapshot::Value;
 use sunledger::source::modbus::{self, Poll, Settings};
 use sunledger::source::{Heard, Outcome, SourceStats};
-use sunledger::wire::register::{Decode, Layout, Number, Order};
+use sunledger::wire::plan::Limits;
+use sunledger::wire::register::{Decode, Field, Layout, Number, Order};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -29,15 +30,15 @@ const PLAIN: Decode = Decode::Analog {
 };
 
 /// A worker under test.
-struct Source {
-    heard: mpsc::Receiver<Heard>,
+pub struct Source {
+    pub heard: mpsc::Receiver<Heard>,
     stop: CancellationToken,
-    stats: Arc<SourceStats>,
+    pub stats: Arc<SourceStats>,
     task: JoinHandle<()>,
 }
 
 impl Source {
-    fn start(settings: Settings) -> Self {
+    pub fn start(settings: Settings) -> Self {
         Self::with_queue(settings, 1_024)
     }
 
@@ -54,13 +55,13 @@ impl Source {
         }
     }
 
-    async fn next(&mut self) -> Heard {
+    pub async fn next(&mut self) -> Heard {
         let heard = timeout(PATIENCE, self.heard.recv()).await;
         heard.expect("something is heard").expect("the source runs")
     }
 }
 
-fn settings(port: u16, timeout_ms: u64, polls: Vec<Poll>) -> Settings {
+pub fn settings(port: u16, timeout_ms: u64, polls: Vec<Poll>) -> Settings {
     Settings {
         name: "main".into(),
         host: "127.0.0.1".into(),
@@ -71,12 +72,13 @@ fn settings(port: u16, timeout_ms: u64, polls: Vec<Poll>) -> Settings {
 }
 
 /// A meter of these registers, each a point of its own.
-fn poll(meter: usize, unit: u8, period_ms: u64, addresses: &[u16]) -> Poll {
+pub fn poll(meter: usize, unit: u8, period_ms: u64, addresses: &[u16]) -> Poll {
     let points = addresses.iter().enumerate();
     Poll {
         meter,
         unit,
         period: Duration::from_millis(period_ms),
+        limits: Limits::default(),
         points: points
             .map(|(point, address)| (point, register(3, *address, Number::U16, Order::Big)))
             .collect(),
@@ -84,13 +86,7 @@ fn poll(meter: usize, unit: u8, period_ms: u64, addresses: &[u16]) -> Poll {
 }
 
 fn register(fc: u8, address: u16, number: Number, order: Order) -> Layout {
-    Layout {
-        fc,
-        address,
-        number,
-        order,
-        decode: PLAIN,
-    }
+    Layout::simple(fc, Field::new(address, number, order), PLAIN)
 }
 
 fn words(bytes: &[u8], order: Order) -> Vec<u16> {
@@ -171,6 +167,7 @@ async fn what_pymodbus_serves_is_what_is_read_and_mbpoll_agrees() {
             meter: 3,
             unit,
             period: Duration::from_millis(500),
+            limits: Limits::default(),
             points: points.clone(),
         }],
     ));
@@ -184,19 +181,25 @@ async fn what_pymodbus_serves_is_what_is_read_and_mbpoll_agrees() {
     for ((point, layout), expected) in points.iter().zip(&expected) {
         assert_eq!(&said[point], expected, "{layout:?}");
         // mbpoll reads the same registers, and they mean the same.
-        let words = mbpoll_words(server.port, unit, layout.fc, layout.address, layout.words());
-        let second = layout.value(&words);
+        let words = mbpoll_words(
+            server.port,
+            unit,
+            layout.fc,
+            layout.field.address,
+            layout.words(),
+        );
+        let second = layout.value(layout.field.address, &words, &[]);
         assert_eq!(said[point], second, "{layout:?}, by mbpoll {words:?}");
         // Where mbpoll knows the type, it knows the word order as well.
-        let kind = match (layout.fc, layout.number) {
+        let kind = match (layout.fc, layout.field.number) {
             (3, Number::F32) => "4:float",
             (4, Number::F32) => "3:float",
             (3, Number::I32) => "4:int",
             (4, Number::I32) => "3:int",
             _ => continue,
         };
-        let big = layout.order == Order::Big;
-        let third = mbpoll(server.port, unit, kind, layout.address, 1, big).remove(0);
+        let big = layout.field.order == Order::Big;
+        let third = mbpoll(server.port, unit, kind, layout.field.address, 1, big).remove(0);
         match expected {
             Ok(Value::Analog(value)) => assert_eq!(third.parse::<f64>().unwrap(), *value),
             _ => assert!(third.contains("nan"), "{third}"),
@@ -225,7 +228,8 @@ async fn whatever_a_device_answers_it_is_a_gap_with_a_reason_and_the_next_poll_i
         ("a cut-off body",         |ask| sends(frame(ask.tid, ask.unit, &ask.pdu(&ask.words())[..6])), Reason::ShortAnswer, 2),
         ("an odd byte count",      |ask| sends(frame(ask.tid, ask.unit, &[3, 3, 1, 2, 3])),           Reason::ShortAnswer, 2),
         ("another protocol",       |ask| { let mut f = ask.answer(&ask.words()); f[2] = 7; sends(f) }, Reason::ShortAnswer, 2),
-        ("exception 2",            |ask| sends(ask.exception(2)),                                     Reason::Exception,   1),
+        ("exception 1",            |ask| sends(ask.exception(1)),                                     Reason::Exception,   1),
+        ("exception 4",            |ask| sends(ask.exception(4)),                                     Reason::Exception,   1),
         ("exception 6, busy",      |ask| sends(ask.exception(6)),                                     Reason::Exception,   1),
         ("an unknown exception",   |ask| sends(ask.exception(0x55)),                                  Reason::Exception,   1),
         ("exception 11, gateway",  |ask| sends(ask.exception(11)),                                    Reason::Timeout,     1),
@@ -410,7 +414,7 @@ async fn with_nobody_there_each_period_is_a_gap_until_somebody_is() {
         .local_addr()
         .unwrap()
         .port();
-    let mut source = Source::start(settings(port, 1_000, vec![poll(2, 1, 100, &[8, 80])]));
+    let mut source = Source::start(settings(port, 1_000, vec![poll(2, 1, 100, &[8, 8_000])]));
     for _ in 0..5 {
         let heard = source.next().await;
         let gap = Err(Reason::Connect);
@@ -430,10 +434,12 @@ async fn with_nobody_there_each_period_is_a_gap_until_somebody_is() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_block_does_not_cost_the_others() {
-    let server = Hostile::start(|ask| match ask.address {
-        20 => vec![Act::Send(ask.exception(2))],
-        _ => ask.honest(),
-    });
+    let server = Hostile::start(
+        |ask| match (ask.address..ask.address + ask.count).contains(&20) {
+            true => vec![Act::Send(ask.exception(2))],
+            false => ask.honest(),
+        },
+    );
     let server = server.await;
     // The last one reaches beyond the last register: no request can read it.
     let mut meter = poll(0, 1, 200, &[10, 20, 30, 0]);

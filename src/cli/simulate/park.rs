@@ -12,7 +12,7 @@ use crate::simulate::rehearsal::register::Register;
 use crate::simulate::rehearsal::unit::{self, Unit};
 use crate::simulate::rehearsal::{At, Bus, Endpoint, REMEMBERED, Rehearsal, Settings};
 use crate::source::modbus;
-use crate::wire::register::{Layout, Number, Order};
+use crate::wire::register::{Field, Layout, Number, Order};
 
 /// How often a sensor speaks that speaks on change alone.
 const ON_CHANGE: Duration = Duration::from_secs(10);
@@ -145,6 +145,7 @@ fn units(bus: &modbus::Settings, meters: &[Meter]) -> Vec<Unit> {
             role: meter.role,
             rated: meter.rated.map(|power| power.as_watts()),
             registers: registers.collect(),
+            constants: Vec::new(),
         };
         Some(Unit {
             id: poll.unit,
@@ -167,13 +168,8 @@ fn sensors(broker: &BrokerSetup, meters: &[Meter]) -> Vec<Sensor> {
                 .iter()
                 .filter_map(|(point, pointer, decode)| {
                     let point: &Point = meter.points.get(*point)?;
-                    let layout = Layout {
-                        fc: 3,
-                        address: 0,
-                        number: Number::F64,
-                        order: Order::Big,
-                        decode: *decode,
-                    };
+                    let field = Field::new(0, Number::F64, Order::Big);
+                    let layout = Layout::simple(3, field, *decode);
                     Some((pointer.clone(), Register::new(point, &layout)))
                 });
             let on_change = meter.freshness == Freshness::UntilChanged;

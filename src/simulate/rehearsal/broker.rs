@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 use super::super::broker::{Broker, Publisher};
 use super::faults::Faults;
 use super::model::{Model, Wiring};
-use super::register::{Held, Register};
+use super::number::Held;
+use super::register::Register;
 use crate::domain::meter::Role;
 use crate::sys::clock;
 
@@ -187,19 +188,13 @@ fn put(at: &mut Value, tokens: &[String], value: Value) {
 mod tests {
     use super::*;
     use crate::domain::meter::{Point, Quantity};
-    use crate::wire::register::{Decode, Layout, Number, Order};
+    use crate::wire::register::{Decode, Field, Layout, Number, Order};
 
     fn value(pointer: Option<&str>, quantity: &str, scale: f64) -> (Option<String>, Register) {
         let quantity = Quantity::named(quantity).unwrap();
         let decode = Decode::Analog { scale, offset: 0.0 };
-        let number = Number::F64;
-        let layout = Layout {
-            fc: 3,
-            address: 0,
-            number,
-            order: Order::Big,
-            decode,
-        };
+        let field = Field::new(0, Number::F64, Order::Big);
+        let layout = Layout::simple(3, field, decode);
         let register = Register::new(
             &Point {
                 quantity,

@@ -20,6 +20,7 @@ pub mod faults;
 pub mod frame;
 pub mod log;
 pub mod model;
+pub mod number;
 pub mod pty;
 pub mod register;
 pub mod session;

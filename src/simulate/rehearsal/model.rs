@@ -15,7 +15,7 @@ use std::f64::consts::TAU;
 
 use super::super::physics::noise::{Channel, uniform};
 use super::wave::Wave;
-use crate::domain::meter::{Quantity, Role, Sense, Term};
+use crate::domain::meter::{Nature, Quantity, Role, Sense, Term};
 
 /// Shares of the three phases: alike, and not so alike that two could be mixed up.
 const SHARES: [f64; 3] = [0.36, 0.33, 0.31];
@@ -122,15 +122,21 @@ impl Model {
     /// What it says of a quantity after so many seconds.
     #[must_use]
     pub fn says(&self, quantity: &Quantity, s: f64, wiring: Wiring) -> Said {
-        let positive = || self.opening + self.wave.forwards(s);
-        let negative = || 0.1 * self.opening + self.wave.backwards(s);
-        match (quantity.name, self.sense) {
-            ("energy_import", Sense::Import) | ("energy_export", Sense::Export) | ("energy", _) => {
-                Said::Energy(positive())
-            }
-            ("energy_import" | "energy_export", _) => Said::Energy(negative()),
+        let (name, phase) = of_phase(quantity);
+        let share = phase.map_or(1.0, |phase| SHARES.get(phase).copied().unwrap_or(1.0));
+        let positive = || share * (self.opening + self.wave.forwards(s));
+        let negative = || share * (0.1 * self.opening + self.wave.backwards(s));
+        let forwards = match self.sense {
+            Sense::Import => "energy_import",
+            Sense::Export => "energy_export",
+        };
+        match (name, quantity.nature) {
+            ("energy_import" | "energy_export", _) if name != forwards => Said::Energy(negative()),
             ("heat_energy", _) => Said::Energy(self.heat * positive()),
-            _ => Said::Analog(self.analog(quantity, s, wiring)),
+            (_, Nature::Register) => Said::Energy(positive()),
+            ("reactive_energy_import", _) => Said::Analog(REACTIVE * positive()),
+            ("reactive_energy_export", _) => Said::Analog(REACTIVE * negative()),
+            (_, Nature::Analog) => Said::Analog(self.analog(quantity, s, wiring)),
         }
     }
 
@@ -164,12 +170,7 @@ impl Model {
     }
 
     fn analog(&self, quantity: &Quantity, s: f64, wiring: Wiring) -> f64 {
-        let (name, phase) = quantity
-            .name
-            .rsplit_once("_l")
-            .and_then(|(name, n)| Some((name, n.parse::<usize>().ok()?.checked_sub(1)?)))
-            .filter(|(_, phase)| *phase < SHARES.len())
-            .map_or((quantity.name, None), |(name, phase)| (name, Some(phase)));
+        let (name, phase) = of_phase(quantity);
         let true_power = self.wave.power(s);
         let power = true_power * phase.map_or(wiring.factor(), |phase| wiring.share(phase));
         let heat = self.heat * true_power;
@@ -206,6 +207,7 @@ impl Model {
         match (quantity.name, quantity.unit) {
             ("voltage_l12" | "voltage_l23" | "voltage_l31", _) => 398.0 + moves,
             ("soc", _) => 50.0 + 30.0 * moves,
+            ("soh", _) => 97.0,
             ("wind", _) => 4.0 + 2.0 * moves,
             ("temp", _) => 18.0 + moves,
             ("status", _) => 1.0,
@@ -214,7 +216,9 @@ impl Model {
             (_, "degC") => 60.0 + moves,
             (_, "W/m2") => 600.0 + 150.0 * moves,
             (_, "Pa") => 6e5 + 1e4 * moves,
-            (_, "V") => 230.0 + moves,
+            // Of strings and batteries.
+            (_, "V") => 600.0 + moves,
+            (_, "W") => self.wave.power(s),
             (_, "A") => 5.0 + moves,
             (_, "Hz") => 50.0 + 0.02 * moves,
             (_, "m") => 2.0 + 0.1 * moves,
@@ -223,6 +227,15 @@ impl Model {
             _ => 1.0 + 0.1 * moves,
         }
     }
+}
+
+/// A quantity without its phase, and the phase, from zero.
+fn of_phase(quantity: &Quantity) -> (&'static str, Option<Phase>) {
+    let parts = quantity.name.rsplit_once("_l").and_then(|(name, n)| {
+        let phase = n.parse::<usize>().ok()?.checked_sub(1)?;
+        (phase < SHARES.len()).then_some((name, Some(phase)))
+    });
+    parts.unwrap_or((quantity.name, None))
 }
 
 #[cfg(test)]
@@ -288,6 +301,8 @@ mod tests {
             ("battery", false,   "energy_export", Some("energy_import")),
             ("pv",      false,   "energy_export", None),
             ("grid",    true,    "energy_import", None),
+            ("pv",      true,    "energy",        None),
+            ("tenant",  true,    "energy_import_l2", None),
         ];
         for (role, one_way, forwards, backwards) in cases {
             let model = meter(role, one_way);
@@ -297,10 +312,9 @@ mod tests {
                     .unwrap()
             };
             assert!(flowed(forwards) > 100.0, "{role}");
-            let other = if forwards == "energy_import" {
-                "energy_export"
-            } else {
-                "energy_import"
+            let other = match (role, forwards) {
+                ("pv" | "battery", _) => "energy_import",
+                _ => "energy_export",
             };
             assert_eq!(flowed(other) > 1.0, backwards.is_some(), "{role} {one_way}");
         }

@@ -1,20 +1,24 @@
 //! From a value to the words that a device sends for it: decoding, turned round.
 //!
 //! ```text
-//!   value ──unit, scale, sign──▶ raw number ──type, order──▶ words
+//!   value ──unit, scale, sign──▶ raw number ──fields──▶ words at their places
 //! ```
 //!
 //! An energy register holds whole counts, rounded down, and starts again at zero
 //! where its digits or its bits end; an analog one holds the nearest count and stops
-//! at the end of its range, as a real one does. **What is decoded from these words is
-//! the value**, up to the step of the register.
+//! at the end of its range, as a real one does. A value of several numbers is shared
+//! out among them, the heaviest first; a second tariff holds nothing, and an exponent
+//! is zero. **What is decoded from these words is the value**, up to the step of the
+//! register.
 
 use super::model::Said;
+pub use super::number::{Held, Piece};
+use super::number::{pattern, range, saturated, usually_absent, written};
 use crate::domain::meter::{Point, Quantity};
 use crate::domain::units::{to_f64, to_i64};
-use crate::wire::register::{Decode, Layout, Number, Order};
+use crate::wire::register::{Absent, Decode, Field, Layout, Number, Order};
 
-/// One register, or run of registers, of a meter.
+/// One value of a meter, in one register or several.
 #[derive(Debug, Clone)]
 pub struct Register {
     /// What it measures.
@@ -22,28 +26,24 @@ pub struct Register {
     /// Where it is and how its number is written.
     pub layout: Layout,
     /// Milliwatt-hours of a count, as a ratio, where it counts.
-    pub worth: (i64, i64),
+    worth: (i64, i64),
     /// Counts after which it starts again, where that is before its bits end.
-    pub modulus: Option<i128>,
-}
-
-/// What a register holds before it is cut into words.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Held {
-    /// An integer, wide enough for every type.
-    Integer(i128),
-    /// A float.
-    Float(f64),
+    modulus: Option<i128>,
 }
 
 impl Register {
     /// The register of a point.
     #[must_use]
     pub fn new(point: &Point, layout: &Layout) -> Self {
-        let unit = point.register.map(|kind| kind.unit);
+        let floats = matches!(
+            layout.decode,
+            Decode::CountFloat { .. } | Decode::ToldFloat { .. }
+        );
+        // Of a float that counts, incidents are told in milliwatt-hours.
+        let unit = point.register.map(|kind| kind.unit).filter(|_| !floats);
         Self {
             quantity: point.quantity,
-            layout: *layout,
+            layout: layout.clone(),
             worth: unit.map_or((1, 1), |unit| (unit.numerator, unit.denominator)),
             modulus: point.register.and_then(|kind| kind.modulus),
         }
@@ -55,19 +55,30 @@ impl Register {
         !matches!(self.layout.decode, Decode::Analog { .. })
     }
 
-    /// The number type; a bit is one of its own.
-    fn number(&self) -> Number {
+    /// Its own field; a bit of function codes 1 and 2 is a word of 0 or 1.
+    fn field(&self) -> Field {
         if self.layout.is_bit() {
-            Number::U16
+            Field::new(self.layout.field.address, Number::U16, Order::Big)
         } else {
-            self.layout.number
+            self.layout.field
         }
     }
 
-    /// Counts after which it starts again; none for a float.
+    fn bounds(&self) -> Option<(i128, i128)> {
+        if self.layout.is_bit() {
+            return Some((0, 1));
+        }
+        range(self.layout.field.number)
+    }
+
+    /// Counts after which it starts again; none for a float, and for a counter that is
+    /// a sum of several.
     #[must_use]
     pub fn turns_over_at(&self) -> Option<i128> {
-        let (least, most) = range(self.number())?;
+        if self.terms().next().is_some() {
+            return self.modulus;
+        }
+        let (least, most) = self.bounds()?;
         let bits = most - least + 1;
         Some(self.modulus.map_or(bits, |modulus| modulus.min(bits)))
     }
@@ -75,188 +86,179 @@ impl Register {
     /// What it holds for a value; `ahead` are counts beyond the true ones.
     #[must_use]
     pub fn hold(&self, said: Said, ahead: i128) -> Held {
-        match (self.layout.decode, said) {
-            (Decode::Analog { scale, offset }, Said::Analog(value) | Said::Energy(value)) => {
-                let raw = (value - offset) / scale;
-                match self.bounds() {
-                    None => Held::Float(raw),
-                    Some((least, most)) => {
-                        Held::Integer(i128::from(to_i64(raw)).clamp(least, most))
-                    }
-                }
+        let (Said::Analog(value) | Said::Energy(value)) = said;
+        match self.layout.decode {
+            Decode::Analog { scale, offset } => Held::Float((value - offset) / scale),
+            Decode::Count | Decode::ToldCount { .. } => {
+                let count = self.counted(value) + ahead;
+                let end = self.turns_over_at();
+                Held::Integer(end.map_or(count, |end| count.rem_euclid(end)))
             }
-            (Decode::Count, said) => {
-                let count = self.counted(watt_hours(said)) + ahead;
-                Held::Integer(match self.turns_over_at() {
-                    Some(end) => count.rem_euclid(end),
-                    None => count,
-                })
-            }
-            (Decode::CountFloat { mwh_per_unit }, said) => {
-                let mwh = watt_hours(said) * 1_000.0 + to_f64(saturated(ahead));
-                Held::Float(mwh / mwh_per_unit)
+            Decode::CountFloat { mwh_per_unit } | Decode::ToldFloat { mwh_per_unit } => {
+                Held::Float((value * 1_000.0 + to_f64(saturated(ahead))) / mwh_per_unit)
             }
         }
     }
 
-    /// Whole counts of an energy.
+    /// Whole counts of an energy, Wh.
     #[must_use]
     pub fn counted(&self, wh: f64) -> i128 {
         let mwh = i128::from(to_i64((wh * 1_000.0).floor()));
         (mwh * i128::from(self.worth.1)).div_euclid(i128::from(self.worth.0))
     }
 
-    fn bounds(&self) -> Option<(i128, i128)> {
-        if self.layout.is_bit() {
-            return Some((0, 1));
-        }
-        range(self.number())
+    /// Further numbers of the value, with their weights.
+    fn terms(&self) -> impl Iterator<Item = (Field, f64)> + '_ {
+        let extra = self.layout.extra.as_deref();
+        let also = extra.into_iter().flat_map(|extra| &extra.also);
+        also.map(|term| (term.field, term.weight))
     }
 
-    /// The words of what it holds.
+    /// The words of what it holds, each number at its place.
     #[must_use]
-    pub fn words(&self, held: Held) -> Vec<u16> {
-        let bits = match (self.number(), held) {
-            (Number::F32, Held::Float(value)) => u64::from(single(value).to_bits()),
-            (Number::F64, Held::Float(value)) => value.to_bits(),
-            (Number::F32, Held::Integer(value)) => {
-                u64::from(single(to_f64(saturated(value))).to_bits())
-            }
-            (Number::F64, Held::Integer(value)) => to_f64(saturated(value)).to_bits(),
-            (_, Held::Float(value)) => to_i64(value).cast_unsigned(),
-            (_, Held::Integer(value)) => low_64(value),
+    pub fn pieces(&self, held: Held) -> Vec<Piece> {
+        let mut shares: Vec<(Field, f64)> = self.terms().collect();
+        // A second tariff weighs as much as the first, and holds nothing.
+        let (mut pieces, own): (Vec<Piece>, _) = (Vec::new(), (self.field(), 1.0));
+        let nothing = |field| written(field, Held::Integer(0));
+        pieces.extend(
+            shares
+                .iter()
+                .filter(|one| one.1 == 1.0)
+                .map(|one| nothing(one.0)),
+        );
+        let exponent = self
+            .layout
+            .extra
+            .as_deref()
+            .and_then(|extra| extra.exponent);
+        pieces.extend(exponent.map(|exponent| nothing(exponent.field)));
+        shares.retain(|one| one.1 != 1.0);
+        if shares.is_empty() {
+            pieces.push(written(own.0, self.within_type(held)));
+            return pieces;
+        }
+        shares.push(own);
+        shares.sort_by(|one, other| other.1.total_cmp(&one.1));
+        let mut rest = match held {
+            Held::Float(value) => value,
+            Held::Integer(value) => to_f64(saturated(value)),
         };
-        self.ordered(bits)
-    }
-
-    /// The words that say "not available" in this type.
-    #[must_use]
-    pub fn not_available(&self) -> Vec<u16> {
-        self.ordered(match self.number() {
-            Number::I16 => 0x7FFF,
-            Number::I32 => 0x7FFF_FFFF,
-            Number::I64 => 0x7FFF_FFFF_FFFF_FFFF,
-            Number::F32 => u64::from(f32::NAN.to_bits()),
-            Number::F64 => f64::NAN.to_bits(),
-            Number::U16 | Number::U32 | Number::U64 => u64::MAX,
-        })
-    }
-
-    /// The lowest words of a number, in the order of the register.
-    fn ordered(&self, bits: u64) -> Vec<u16> {
-        let words = usize::from(self.layout.words());
-        let mut words: Vec<u16> = bits
-            .to_be_bytes()
-            .chunks_exact(2)
-            .skip(4_usize.saturating_sub(words))
-            .map(|pair| {
-                pair.iter()
-                    .fold(0, |word, byte| word << 8 | u16::from(*byte))
-            })
-            .collect();
-        if self.layout.order == Order::Little {
-            words.reverse();
+        let last = shares.len() - 1;
+        for (n, (field, weight)) in shares.into_iter().enumerate() {
+            let share = rest / weight;
+            let float = matches!(field.number, Number::F32 | Number::F64);
+            let held = match n == last {
+                true if float => share,
+                true => share.round(),
+                false => share.trunc(),
+            };
+            rest -= held * weight;
+            pieces.push(written(field, Held::Float(held)));
         }
-        words
+        pieces
+    }
+
+    /// The nearest number that its type holds; a counter has turned over already.
+    fn within_type(&self, held: Held) -> Held {
+        match (held, self.bounds()) {
+            (Held::Float(value), Some((least, most))) => {
+                Held::Integer(i128::from(to_i64(value)).clamp(least, most))
+            }
+            _ => held,
+        }
+    }
+
+    /// The words that say "not available", in each of its numbers.
+    #[must_use]
+    pub fn not_available(&self) -> Vec<Piece> {
+        let said = |field: Field, absent: &Absent| {
+            let first = absent
+                .as_ref()
+                .and_then(|patterns| patterns.first().copied());
+            pattern(field, first.unwrap_or_else(|| usually_absent(field.number)))
+        };
+        let extra = self.layout.extra.as_deref();
+        let also = extra.into_iter().flat_map(|extra| &extra.also);
+        let exponent = extra.and_then(|extra| extra.exponent);
+        std::iter::once(said(self.field(), &self.layout.absent))
+            .chain(also.map(|term| said(term.field, &term.absent)))
+            .chain(exponent.map(|exponent| pattern(exponent.field, 0x8000)))
+            .collect()
     }
 
     /// The largest canonical value of an analog register; none where it has no end.
     #[must_use]
     pub fn most(&self) -> Option<f64> {
-        let (Decode::Analog { scale, offset }, Some((least, most))) =
-            (self.layout.decode, self.bounds())
-        else {
-            return None;
-        };
-        let end = if scale < 0.0 { least } else { most };
-        Some(to_f64(saturated(end)) * scale + offset)
+        let (_, most) = self.reach()?;
+        most.is_finite().then_some(most)
     }
 
     /// Whether it can hold a negative value.
     #[must_use]
     pub fn is_signed(&self) -> bool {
-        match self.layout.decode {
-            Decode::Analog { scale, offset } => self.bounds().is_none_or(|(least, most)| {
-                let end = if scale < 0.0 { most } else { least };
-                to_f64(saturated(end)) * scale + offset < 0.0
-            }),
-            Decode::Count | Decode::CountFloat { .. } => false,
-        }
+        self.reach().is_some_and(|(least, _)| least < 0.0)
     }
-}
 
-fn watt_hours(said: Said) -> f64 {
-    match said {
-        Said::Energy(wh) | Said::Analog(wh) => wh,
+    /// Least and most canonical value of an analog register that make sense.
+    fn reach(&self) -> Option<(f64, f64)> {
+        let Decode::Analog { scale, offset } = self.layout.decode else {
+            return None;
+        };
+        let of = |raw: i128| to_f64(saturated(raw)) * scale + offset;
+        let (least, most) = match self.bounds() {
+            None => (f64::NEG_INFINITY, f64::INFINITY),
+            Some((least, most)) if scale > 0.0 => (of(least), of(most)),
+            Some((least, most)) => (of(most), of(least)),
+        };
+        let within = self.layout.extra.as_deref().and_then(|extra| extra.within);
+        Some(within.map_or((least, most), |(from, to)| (least.max(from), most.min(to))))
     }
-}
-
-/// Least and most of an integer type.
-fn range(number: Number) -> Option<(i128, i128)> {
-    let unsigned = |bits: u32| Some((0, (1_i128 << bits) - 1));
-    let signed = |bits: u32| Some((-(1_i128 << (bits - 1)), (1_i128 << (bits - 1)) - 1));
-    match number {
-        Number::F32 | Number::F64 => None,
-        Number::U16 => unsigned(16),
-        Number::I16 => signed(16),
-        Number::U32 => unsigned(32),
-        Number::I32 => signed(32),
-        Number::U64 => unsigned(64),
-        Number::I64 => signed(64),
-    }
-}
-
-fn saturated(value: i128) -> i64 {
-    i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX })
-}
-
-/// The lower half of a number in two's complement.
-#[allow(
-    clippy::as_conversions,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss
-)]
-fn low_64(value: i128) -> u64 {
-    value as u64
-}
-
-/// The nearest single.
-#[allow(clippy::as_conversions, clippy::cast_possible_truncation)]
-fn single(value: f64) -> f32 {
-    value as f32
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use proptest::prelude::*;
 
     use super::*;
     use crate::domain::meter::RegisterKind;
     use crate::domain::snapshot::Value;
     use crate::domain::units::CountUnit;
+    use crate::wire::register::{Exponent, Extra, Term};
 
-    fn register(quantity: &str, number: Number, order: Order, decode: Decode) -> Register {
+    fn made(quantity: &str, layout: &Layout) -> Register {
         let quantity = Quantity::named(quantity).unwrap();
-        let layout = Layout {
-            fc: 3,
-            address: 0,
-            number,
-            order,
-            decode,
-        };
-        let counts = !matches!(decode, Decode::Analog { .. });
+        let counts = !matches!(layout.decode, Decode::Analog { .. });
         let unit = CountUnit::new(10_000, 1).unwrap();
         let kind = RegisterKind {
             unit,
             modulus: Some(1_000_000),
+            told: false,
         };
-        Register::new(
-            &Point {
-                quantity,
-                register: counts.then_some(kind),
-            },
-            &layout,
+        let register = counts.then_some(kind);
+        Register::new(&Point { quantity, register }, layout)
+    }
+
+    fn register(quantity: &str, number: Number, order: Order, decode: Decode) -> Register {
+        made(
+            quantity,
+            &Layout::simple(3, Field::new(0, number, order), decode),
         )
+    }
+
+    /// What the daemon decodes of these words, by a decoder that is tested by words
+    /// made by hand.
+    fn decoded(register: &Register, pieces: &[Piece]) -> Value {
+        let span = register.layout.span();
+        let mut answer = vec![0; usize::from(span.count)];
+        for piece in pieces {
+            for (n, word) in piece.words.iter().enumerate() {
+                answer[usize::from(piece.address - span.address) + n] |= word & piece.mask;
+            }
+        }
+        register.layout.value(span.address, &answer, &[]).unwrap()
     }
 
     const NUMBERS: [Number; 8] = [
@@ -271,7 +273,6 @@ mod tests {
     ];
 
     proptest! {
-        /// Held against the decoder of the daemon, which is tested by hand-made words.
         #[test]
         fn what_is_decoded_is_the_value(
             value in -3_000.0..3_000.0, number in 0..NUMBERS.len(), little: bool,
@@ -280,10 +281,7 @@ mod tests {
             let order = if little { Order::Little } else { Order::Big };
             let decode = Decode::Analog { scale, offset };
             let register = register("power", NUMBERS[number], order, decode);
-            let words = register.words(register.hold(Said::Analog(value), 0));
-            let Ok(Value::Analog(said)) = register.layout.value(&words) else {
-                panic!("{words:?}");
-            };
+            let pieces = register.pieces(register.hold(Said::Analog(value), 0));
             let raw = (value - offset) / scale;
             let fits = match NUMBERS[number] {
                 Number::U16 => (0.0..65_535.0).contains(&raw),
@@ -292,6 +290,7 @@ mod tests {
                 _ => true,
             };
             if fits {
+                let Value::Analog(said) = decoded(&register, &pieces) else { panic!() };
                 let off = f64::abs(said - value);
                 prop_assert!(off <= 0.5 * f64::abs(scale) + 1e-3, "{} {}", said, value);
             }
@@ -314,6 +313,54 @@ mod tests {
         ] {
             let held = register.hold(Said::Energy(wh), ahead);
             assert_eq!(held, Held::Integer(expected), "{wh} {ahead}");
+            assert_eq!(
+                decoded(&register, &register.pieces(held)),
+                Value::Count(saturated(expected))
+            );
+        }
+    }
+
+    #[test]
+    fn a_value_of_several_numbers_is_shared_out() {
+        let of = |address, number| Field::new(address, number, Order::Big);
+        let term = |field, weight| Term {
+            field,
+            weight,
+            absent: None,
+        };
+        let plain = Decode::Analog {
+            scale: 1.0,
+            offset: 0.0,
+        };
+        let exponent = Exponent {
+            field: of(7, Number::I16),
+            negate: false,
+        };
+        #[rustfmt::skip]
+        let cases = [
+            // whole and fraction          tariffs                          high word apart
+            (vec![term(of(2, Number::F32), 1.0e-3)], None, plain,           1_234.567),
+            (vec![term(of(2, Number::U16), 1.0e-4)], None, plain,           17.25),
+            (vec![term(of(2, Number::U32), 1.0), term(of(4, Number::U32), 1.0)], None, plain, 77.0),
+            (vec![term(of(2, Number::U16), 65_536.0)], None, plain,         200_000.0),
+            (vec![], Some(exponent), plain,                                 4_321.0),
+        ];
+        for (also, exponent, decode, value) in cases {
+            let extra = Extra {
+                also,
+                exponent,
+                ..Extra::default()
+            };
+            let mut layout = Layout::simple(3, of(0, Number::U16), decode);
+            layout.extra = Some(Arc::new(extra));
+            let register = made("power", &layout);
+            let Value::Analog(said) = decoded(
+                &register,
+                &register.pieces(register.hold(Said::Analog(value), 0)),
+            ) else {
+                panic!()
+            };
+            assert!((said - value).abs() < 1e-3, "{said} {value}");
         }
     }
 
@@ -331,39 +378,38 @@ mod tests {
             (Number::I16, -0.1, 0xFFFF),
         ] {
             let register = register("power", number, Order::Big, decode);
-            assert_eq!(
-                register.words(register.hold(Said::Analog(value), 0)),
-                [words],
-                "{value}"
-            );
+            let pieces = register.pieces(register.hold(Said::Analog(value), 0));
+            assert_eq!(pieces[0].words, [words], "{value}");
         }
     }
 
     #[test]
     fn what_is_not_there_has_words_of_its_own() {
         #[rustfmt::skip]
-        let cases: [(Number, &[u16]); 6] = [
-            (Number::U16, &[0xFFFF]),
-            (Number::I16, &[0x7FFF]),
-            (Number::U32, &[0xFFFF, 0xFFFF]),
-            (Number::I32, &[0x7FFF, 0xFFFF]),
-            (Number::F32, &[0x7FC0, 0]),
-            (Number::I64, &[0x7FFF, 0xFFFF, 0xFFFF, 0xFFFF]),
+        let cases: [(Number, Option<u64>, &[u16]); 7] = [
+            (Number::U16, None,         &[0xFFFF]),
+            (Number::I16, None,         &[0x7FFF]),
+            (Number::I16, Some(0x8000), &[0x8000]),
+            (Number::U32, None,         &[0xFFFF, 0xFFFF]),
+            (Number::I32, None,         &[0x7FFF, 0xFFFF]),
+            (Number::F32, None,         &[0x7FC0, 0]),
+            (Number::I64, None,         &[0x7FFF, 0xFFFF, 0xFFFF, 0xFFFF]),
         ];
         let decode = Decode::Analog {
             scale: 1.0,
             offset: 0.0,
         };
-        for (number, words) in cases {
-            assert_eq!(
-                register("power", number, Order::Big, decode).not_available(),
-                words
-            );
+        for (number, told, words) in cases {
             let little: Vec<u16> = words.iter().rev().copied().collect();
-            assert_eq!(
-                register("power", number, Order::Little, decode).not_available(),
-                little
-            );
+            for (order, words) in [(Order::Big, words), (Order::Little, &little[..])] {
+                let mut layout = Layout::simple(3, Field::new(0, number, order), decode);
+                layout.absent = told.map(|pattern| Arc::from([pattern]));
+                assert_eq!(
+                    made("power", &layout).not_available()[0].words,
+                    words,
+                    "{number:?}"
+                );
+            }
         }
     }
 }

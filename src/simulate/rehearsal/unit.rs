@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::encode;
 use super::model::{Model, Phase, Said, Wiring};
-use super::register::Register;
+use super::register::{Piece, Register};
 use crate::domain::meter::Role;
 
 /// Power of a meter whose nameplate nobody wrote down, W.
@@ -30,6 +30,19 @@ pub struct Meter {
     pub rated: Option<f64>,
     /// Its registers.
     pub registers: Vec<Register>,
+    /// Registers that never change: names, ratios, codes.
+    pub constants: Vec<Constant>,
+}
+
+/// A register of a meter that never changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Constant {
+    /// Function code.
+    pub fc: u8,
+    /// The first register.
+    pub address: u16,
+    /// What is there.
+    pub words: Vec<u16>,
 }
 
 /// One address on a bus, with the meters that are read there.
@@ -101,6 +114,7 @@ struct Served {
     id: Arc<str>,
     model: Model,
     registers: Vec<Register>,
+    constants: Vec<Constant>,
     /// Counts that a register shows beyond what flowed, by its place.
     ahead: Mutex<BTreeMap<usize, i128>>,
 }
@@ -139,33 +153,11 @@ impl Image {
         let Some(meters) = unit else {
             return Answer::NoUnit;
         };
-        let (first, end) = (
-            u32::from(asked.address),
-            u32::from(asked.address) + u32::from(asked.count),
-        );
-        let mut words: Vec<Option<u16>> = (first..end).map(|_| None).collect();
+        let mut block = Block::new(asked);
         for meter in meters {
-            let manner = manner(&meter.id);
-            for (n, register) in meter.registers.iter().enumerate() {
-                let start = u32::from(register.layout.address);
-                let outside = start >= end || start + u32::from(register.layout.words()) <= first;
-                if register.layout.fc != asked.fc || outside {
-                    continue;
-                }
-                for (place, word) in (start..).zip(meter.words(n, register, asked.s, manner)) {
-                    let slot = place
-                        .checked_sub(first)
-                        .and_then(|n| usize::try_from(n).ok());
-                    if let Some(slot) = slot.and_then(|slot| words.get_mut(slot)) {
-                        *slot = Some(word);
-                    }
-                }
-            }
+            meter.fill(&mut block, manner(&meter.id));
         }
-        words
-            .into_iter()
-            .collect::<Option<Vec<u16>>>()
-            .map_or(Answer::NoRegister, Answer::Words)
+        block.words().map_or(Answer::NoRegister, Answer::Words)
     }
 
     /// Something happens to the counters of the meters for which `hit` has a manner.
@@ -188,6 +180,43 @@ impl Image {
                 Some((Arc::clone(&meter.id), register.quantity.name, wh))
             })
         })
+    }
+}
+
+/// Registers that were asked for, as far as they are known.
+struct Block {
+    asked: Asked,
+    words: Vec<Option<u16>>,
+}
+
+impl Block {
+    fn new(asked: Asked) -> Self {
+        let words = (0..asked.count).map(|_| None).collect();
+        Self { asked, words }
+    }
+
+    fn touches(&self, fc: u8, address: u16, words: u16) -> bool {
+        let (first, start) = (u32::from(self.asked.address), u32::from(address));
+        fc == self.asked.fc
+            && start < first + u32::from(self.asked.count)
+            && start + u32::from(words) > first
+    }
+
+    /// Lays words over what is known; a part of a word leaves the rest of it.
+    fn lay(&mut self, piece: &Piece) {
+        for (n, word) in (0..).zip(&piece.words) {
+            let place = u32::from(piece.address) + n;
+            let slot = place.checked_sub(self.asked.address.into());
+            let slot = slot.and_then(|slot| usize::try_from(slot).ok());
+            if let Some(slot) = slot.and_then(|slot| self.words.get_mut(slot)) {
+                *slot = Some(slot.unwrap_or_default() & !piece.mask | word & piece.mask);
+            }
+        }
+    }
+
+    /// All of them, if none is a hole.
+    fn words(self) -> Option<Vec<u16>> {
+        self.words.into_iter().collect()
     }
 }
 
@@ -217,22 +246,43 @@ impl Served {
             id: Arc::clone(&meter.id),
             model: Model::new(seed, &meter.id, meter.role, peak, one_way),
             registers: meter.registers.clone(),
+            constants: meter.constants.clone(),
             ahead: Mutex::default(),
         }
     }
 
-    fn words(&self, n: usize, register: &Register, s: f64, manner: Manner) -> Vec<u16> {
+    /// Puts what the meter has of a block into it.
+    fn fill(&self, block: &mut Block, manner: Manner) {
+        for constant in &self.constants {
+            let piece = Piece {
+                address: constant.address,
+                words: constant.words.clone(),
+                mask: u16::MAX,
+            };
+            if constant.fc == block.asked.fc {
+                block.lay(&piece);
+            }
+        }
+        for (n, register) in self.registers.iter().enumerate() {
+            let span = register.layout.span();
+            if block.touches(span.fc, span.address, span.count) {
+                for mut piece in self.pieces(n, register, block.asked.s, manner) {
+                    if manner.swapped {
+                        piece.words.reverse();
+                    }
+                    block.lay(&piece);
+                }
+            }
+        }
+    }
+
+    fn pieces(&self, n: usize, register: &Register, s: f64, manner: Manner) -> Vec<Piece> {
         if manner.absent {
             return register.not_available();
         }
         let s = manner.frozen_at.unwrap_or(s);
         let ahead = self.counters().get(&n).copied().unwrap_or_default();
-        let held = register.hold(self.shown(register, s, manner), ahead + manner.spike);
-        let mut words = register.words(held);
-        if manner.swapped {
-            words.reverse();
-        }
-        words
+        register.pieces(register.hold(self.shown(register, s, manner), ahead + manner.spike))
     }
 
     /// What a register would show if it counted without an incident and without end.
@@ -288,21 +338,16 @@ mod tests {
     use crate::domain::meter::{Point, Quantity, RegisterKind};
     use crate::domain::snapshot::Value;
     use crate::domain::units::CountUnit;
-    use crate::wire::register::{Decode, Layout, Number, Order};
+    use crate::wire::register::{Decode, Field, Layout, Number, Order};
 
     fn register(quantity: &str, address: u16, number: Number, decode: Decode) -> Register {
         let quantity = Quantity::named(quantity).unwrap();
-        let layout = Layout {
-            fc: 3,
-            address,
-            number,
-            order: Order::Big,
-            decode,
-        };
+        let layout = Layout::simple(3, Field::new(address, number, Order::Big), decode);
         let unit = CountUnit::new(10, 1).unwrap();
         let kind = RegisterKind {
             unit,
             modulus: Some(1 << 32),
+            told: false,
         };
         let counts = !matches!(decode, Decode::Analog { .. });
         Register::new(
@@ -337,6 +382,7 @@ mod tests {
                     },
                 ),
             ],
+            constants: vec![],
         };
         Image::new(
             1,
@@ -521,6 +567,7 @@ mod tests {
             role: Role::named("grid").unwrap(),
             rated: Some(4e6),
             registers: vec![register("power", 0, Number::U16, narrow)],
+            constants: vec![],
         };
         let image = Image::new(
             1,
@@ -551,7 +598,7 @@ mod tests {
             },
         )
         .layout;
-        let Ok(Value::Analog(volts)) = layout.value(&said) else {
+        let Ok(Value::Analog(volts)) = layout.value(6, &said, &[]) else {
             panic!("{said:?}");
         };
         assert!((228.0..232.0).contains(&volts), "{volts}");

@@ -51,6 +51,20 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Whether the device says that it has no such registers, or not so many at once.
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Exception(ExceptionCode::IllegalDataAddress | ExceptionCode::IllegalDataValue)
+        )
+    }
+
+    /// Whether a refusal is one of the length, by the specification. Devices take it
+    /// less strictly.
+    pub fn is_about_length(&self) -> bool {
+        matches!(self, Self::Exception(ExceptionCode::IllegalDataValue))
+    }
+
     /// The reason of the gap.
     ///
     /// Exceptions 10 and 11 are the words of a gateway about a device that does

@@ -12,7 +12,11 @@
 //! Only function codes 1 to 4 are ever sent.
 
 mod breaker;
+mod cycle;
+mod learned;
 mod link;
+mod planned;
+mod search;
 mod timetable;
 
 use std::collections::BTreeMap;
@@ -24,14 +28,16 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use self::breaker::Breaker;
+use self::breaker::{Breaker, Budget};
+use self::learned::Learned;
 use self::link::{Failure, Link, text};
+use self::planned::Planned;
 use self::timetable::{Next, Timetable};
 use super::{Heard, Outcome, SourceStats};
 use crate::domain::meter::{MeterIndex, PointIndex};
 use crate::domain::quality::Reason;
 use crate::sys::clock;
-use crate::wire::plan::{MAX_REGISTERS, Request, plan};
+use crate::wire::plan::{Cost, Limits, Request};
 use crate::wire::register::Layout;
 
 /// The longest sleep: a clock that was set is noticed within this time.
@@ -61,6 +67,8 @@ pub struct Poll {
     pub unit: u8,
     /// How often it is polled.
     pub period: Duration,
+    /// What the device allows.
+    pub limits: Limits,
     /// What is read, and where it is.
     pub points: Vec<(PointIndex, Layout)>,
 }
@@ -80,68 +88,21 @@ pub async fn run(
     stop.run_until_cancelled(worker.run(polls)).await;
 }
 
-/// A poll with its requests.
-struct Planned {
-    poll: Poll,
-    layouts: Vec<Layout>,
-    requests: Vec<Request>,
-    /// Points that no request can read.
-    unreadable: Vec<PointIndex>,
-    /// What was wrong at the last poll, so that the log tells changes alone.
-    trouble: Option<Reason>,
-}
-
-impl Planned {
-    fn new(poll: Poll) -> Self {
-        let layouts: Vec<Layout> = poll.points.iter().map(|(_, layout)| *layout).collect();
-        let requests = plan(&layouts, MAX_REGISTERS);
-        let is_read = |index| {
-            requests
-                .iter()
-                .any(|request| request.points.contains(&index))
-        };
-        let unreadable = poll
-            .points
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| !is_read(*index))
-            .map(|(_, (point, _))| *point)
-            .collect();
-        Self {
-            poll,
-            layouts,
-            requests,
-            unreadable,
-            trouble: None,
-        }
-    }
-
-    /// The point behind an index into the layouts.
-    fn point(&self, index: usize) -> Option<(PointIndex, &Layout)> {
-        let (point, _) = self.poll.points.get(index)?;
-        Some((*point, self.layouts.get(index)?))
-    }
-
-    /// The same gap for every point of these requests.
-    fn gaps(&self, requests: &[Request], reason: Reason) -> Values {
-        requests
-            .iter()
-            .flat_map(|request| &request.points)
-            .filter_map(|index| self.point(*index))
-            .map(|(point, _)| (point, Err(reason)))
-            .collect()
-    }
-}
-
 type Values = Vec<(PointIndex, Result<crate::domain::snapshot::Value, Reason>)>;
+
+/// What is known about one unit of the endpoint.
+#[derive(Debug, Default)]
+struct Unit {
+    breaker: Breaker,
+    learned: Learned,
+}
 
 struct Worker {
     name: String,
     link: Link,
     timeout: Duration,
-    /// By unit; empty where a single unit has the endpoint for itself and nobody
-    /// waits for it.
-    breakers: BTreeMap<u8, Breaker>,
+    units: BTreeMap<u8, Unit>,
+    budget: Budget,
     tx: mpsc::Sender<Heard>,
     stats: Arc<SourceStats>,
     /// Whether the queue to the app was full at the last attempt.
@@ -151,17 +112,14 @@ struct Worker {
 impl Worker {
     fn new(settings: &Settings, tx: mpsc::Sender<Heard>, stats: Arc<SourceStats>) -> Self {
         let units = settings.polls.iter().map(|poll| poll.unit);
-        let mut breakers: BTreeMap<u8, Breaker> =
-            units.map(|unit| (unit, Breaker::default())).collect();
-        if breakers.len() == 1 {
-            breakers.clear();
-        }
+        let units = units.map(|unit| (unit, Unit::default())).collect();
         let timeout = settings.timeout;
         Self {
             link: Link::new(&settings.name, &settings.host, settings.port, timeout),
             name: settings.name.clone(),
             timeout,
-            breakers,
+            units,
+            budget: Budget::default(),
             tx,
             stats,
             behind: false,
@@ -186,58 +144,6 @@ impl Worker {
         }
     }
 
-    /// Asks one meter for all its points.
-    async fn poll(&mut self, planned: &mut Planned) {
-        let unit = planned.poll.unit;
-        if !planned.unreadable.is_empty() {
-            let gap = |point: &PointIndex| (*point, Err(Reason::Config));
-            let values = planned.unreadable.iter().map(gap).collect();
-            let detail = "no request can read this register";
-            self.hear(planned, clock::mono(), values, Some(detail.into()), None);
-        }
-        let now = clock::mono();
-        if let Some(left) = self.breakers.get(&unit).and_then(|b| b.pause(now)) {
-            let detail = format!(
-                "no answer from {} unit {unit}; it is asked again in {}",
-                self.link.endpoint(),
-                text(Duration::from_secs(left.as_secs() + 1))
-            );
-            let values = planned.gaps(&planned.requests, Reason::Timeout);
-            self.hear(planned, now, values, Some(detail), Some(Outcome::Timeout));
-            return;
-        }
-        let mut trouble = None;
-        for (nth, request) in planned.requests.iter().enumerate() {
-            let said = self.link.read(unit, request).await;
-            let now = clock::mono();
-            self.tell_breaker(unit, said.as_ref().err(), now);
-            let failure = match said {
-                Ok((words, at)) => {
-                    self.hear_words(planned, request, &words, at);
-                    continue;
-                }
-                Err(failure) => failure,
-            };
-            let reason = failure.reason();
-            trouble = Some(reason);
-            // A device that does not answer is not asked for the rest.
-            let gives_up = matches!(reason, Reason::Timeout | Reason::Connect);
-            let until = if gives_up {
-                planned.requests.len()
-            } else {
-                nth + 1
-            };
-            let failed = planned.requests.get(nth..until).unwrap_or_default();
-            let values = planned.gaps(failed, reason);
-            let detail = self.detail(unit, request, &failure);
-            self.hear(planned, now, values, Some(detail), Some(reason.into()));
-            if gives_up {
-                break;
-            }
-        }
-        self.log_change(planned, trouble);
-    }
-
     fn hear_words(&mut self, planned: &Planned, request: &Request, words: &[u16], at: Instant) {
         let mut missing = None;
         let points = request
@@ -246,9 +152,9 @@ impl Worker {
             .filter_map(|index| planned.point(*index));
         let values: Values = points
             .map(|(point, layout)| {
-                let value = layout.value(request.words(layout, words));
+                let value = layout.value(request.address, words, &[]);
                 if let Err(reason) = value {
-                    missing = Some((layout.address, reason));
+                    missing = Some((layout.field.address, reason));
                 }
                 (point, value)
             })
@@ -267,22 +173,45 @@ impl Worker {
         self.hear(planned, at, values, detail, Some(Outcome::Ok));
     }
 
+    /// Whether the unit is dead, as far as is known.
+    fn is_closed(&self, unit: u8) -> bool {
+        let state = self.units.get(&unit);
+        state.is_some_and(|state| state.breaker.closed_at().is_some())
+    }
+
+    /// How long a dead unit is still left alone; none if the unit is to be asked.
+    fn pause(&mut self, unit: u8, now: Instant) -> Option<Duration> {
+        // Nobody waits for a unit that has the endpoint for itself.
+        if self.units.len() < 2 {
+            return None;
+        }
+        let until = self.units.get(&unit)?.breaker.closed_at()?;
+        let wait = until
+            .saturating_duration_since(now)
+            .max(self.budget.wait(now));
+        (!wait.is_zero()).then_some(wait)
+    }
+
     /// A unit that keeps the bus waiting, or makes the gateway hang up, is asked
     /// less often; one that answers, well or not, as ever.
     fn tell_breaker(&mut self, unit: u8, failure: Option<&Failure>, now: Instant) {
         if self.link.recovered() {
             // What was silent then was the endpoint, perhaps, and not its units.
-            self.breakers.values_mut().for_each(Breaker::answered);
+            let units = self.units.values_mut();
+            units.for_each(|state| state.breaker.forgive());
         }
-        let Some(breaker) = self.breakers.get_mut(&unit) else {
-            return;
-        };
+        let breaker = &mut self.units.entry(unit).or_default().breaker;
         match failure {
             Some(Failure::Connect(_) | Failure::Invalid) => (),
             Some(Failure::HungUp) => breaker.timed_out(now),
             Some(failure) if failure.reason() == Reason::Timeout => breaker.timed_out(now),
             _ => breaker.answered(),
         }
+    }
+
+    /// What requests cost on this endpoint.
+    fn cost(&self) -> Cost {
+        Cost::TCP
     }
 
     /// Hands it to the app. Where the app is behind it is dropped, counted: the bus

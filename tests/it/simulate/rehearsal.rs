@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 use sunledger::domain::meter::{Point, Quantity, RegisterKind, Role};
 use sunledger::domain::units::CountUnit;
 use sunledger::simulate::rehearsal::register::Register;
-use sunledger::simulate::rehearsal::unit::{Meter, Unit};
+use sunledger::simulate::rehearsal::unit::{Constant, Meter, Unit};
 use sunledger::simulate::rehearsal::{self, At, Bus, Endpoint, Rehearsal, Settings};
-use sunledger::wire::register::{Decode, Layout, Number, Order};
+use sunledger::wire::register::{Decode, Field, Layout, Number, Order};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -55,19 +55,14 @@ fn socket(rehearsal: &Rehearsal, bus: &str) -> SocketAddr {
 }
 
 fn register(quantity: &str, address: u16, number: Number, decode: Decode) -> Register {
-    let layout = Layout {
-        fc: 3,
-        address,
-        number,
-        order: Order::Big,
-        decode,
-    };
+    let layout = Layout::simple(3, Field::new(address, number, Order::Big), decode);
     let counts = !matches!(decode, Decode::Analog { .. });
     // A count is 10 mWh: it moves within a second.
     let unit = CountUnit::new(10, 1).unwrap();
     let kind = RegisterKind {
         unit,
         modulus: Some(1 << 32),
+        told: false,
     };
     let quantity = Quantity::named(quantity).unwrap();
     Register::new(
@@ -98,6 +93,11 @@ fn metering(at: At) -> Settings {
             register("energy_import", 2, Number::U32, Decode::Count),
             register("voltage_l1", 6, Number::U16, tenths),
         ],
+        constants: vec![Constant {
+            fc: 3,
+            address: 40,
+            words: vec![0x4142, 0x4300],
+        }],
     };
     let units = vec![Unit {
         id: 7,

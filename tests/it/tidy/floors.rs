@@ -70,11 +70,12 @@ pub const FLOORS: &[Floor] = &[
     pure("simulate::rehearsal::encode", &[]),
     pure("simulate::rehearsal::wave",   &[]),
     pure("simulate::rehearsal::model",  &["domain::meter", "simulate::physics", "simulate::rehearsal::wave"]),
-    pure("simulate::rehearsal::register", &["domain::units", "domain::meter", "wire", "simulate::rehearsal::model"]),
+    pure("simulate::rehearsal::number", &["domain::units", "wire"]),
+    pure("simulate::rehearsal::register", &["domain::units", "domain::meter", "wire", "simulate::rehearsal::model", "simulate::rehearsal::number"]),
     Floor {
         // It keeps a truth of its own and may not ask the daemon for it.
         never: &["domain::balance", "domain::interval"],
-        ..effects("simulate", &["domain", "wire", "sys", "store", "simulate::physics", "simulate::rehearsal::frame", "simulate::rehearsal::encode", "simulate::rehearsal::wave", "simulate::rehearsal::model", "simulate::rehearsal::register"])
+        ..effects("simulate", &["domain", "wire", "sys", "store", "simulate::physics", "simulate::rehearsal::frame", "simulate::rehearsal::encode", "simulate::rehearsal::wave", "simulate::rehearsal::model", "simulate::rehearsal::number", "simulate::rehearsal::register"])
     },
     // Assembly.
     Floor {

@@ -60,6 +60,7 @@ async fn numbers_go_wrong_as_the_fault_says() {
     let (park, mut master) = park().await;
     let volts = master.words(7, 6, 1).await[0];
     assert!((2_280..2_320).contains(&volts), "{volts}");
+    assert_eq!(master.words(7, 40, 2).await, [0x4142, 0x4300], "its name");
 
     park.faults().on("sentinels:pcc").unwrap();
     assert_eq!(master.words(7, 0, 2).await, [0x7FFF, 0xFFFF]);

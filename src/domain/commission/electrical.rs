@@ -1,0 +1,375 @@
+//! Checks of electricity meters.
+
+use super::{
+    Around, Observed, Verdict, finding, needs, number, passed, positive_is_import, usual_factor,
+};
+use crate::domain::meter::{Carrier, Meter};
+
+/// The three phases.
+const PHASES: [&str; 3] = ["l1", "l2", "l3"];
+/// Below this part of what the phases could carry a power says nothing of directions.
+const NOISE: f64 = 0.02;
+/// How far a power and what two other numbers make of it may be apart.
+const SUM_TOLERANCE: f64 = 0.02;
+/// How far a register and the integrated power may be apart.
+const REGISTER_TOLERANCE: f64 = 0.03;
+/// Steps that a register must have made before its pace says something.
+const STEPS: usize = 20;
+
+fn phases(observed: &Observed, quantity: &str) -> Option<[f64; 3]> {
+    let [a, b, c] = PHASES.map(|phase| observed.median(&format!("{quantity}_{phase}")));
+    Some([a?, b?, c?])
+}
+
+fn is_electric(meter: &Meter) -> bool {
+    meter.power_point(Carrier::Electricity).is_some() && meter.point("power").is_some()
+}
+
+pub fn frequency(meter: &Meter, observed: &Observed, _: &Around) -> Option<Verdict> {
+    meter.point("frequency")?;
+    let Some(hertz) = observed.median("frequency") else {
+        return needs("an answer with the frequency");
+    };
+    let fact = format!("{} Hz", number(hertz));
+    if (45.0..=65.0).contains(&hertz) {
+        return passed(fact);
+    }
+    let tens = [0.001, 0.01, 0.1, 10.0, 100.0, 1_000.0];
+    match tens
+        .iter()
+        .find(|ten| (45.0..=65.0).contains(&(hertz * *ten)))
+    {
+        Some(ten) => finding(
+            fact,
+            "the scale is off by a power of ten",
+            Some(format!(
+                "scale = {ten}      # of the point `frequency`, times its scale"
+            )),
+        ),
+        None => finding(
+            fact,
+            "no grid has this frequency: the word order, the type or the register is another one",
+            Some("order = \"little\"".to_owned()),
+        ),
+    }
+}
+
+pub fn voltage(meter: &Meter, observed: &Observed, _: &Around) -> Option<Verdict> {
+    meter.point("voltage_l1")?;
+    let Some(volts) = observed.median("voltage_l1") else {
+        return needs("an answer with the voltages");
+    };
+    let all: Vec<f64> = phases(observed, "voltage").map_or(vec![volts], Into::into);
+    let mean =
+        all.iter().sum::<f64>() / super::super::units::to_f64(i64::try_from(all.len()).ok()?);
+    let text: Vec<String> = all.iter().map(|volts| number(*volts)).collect();
+    let mut fact = format!("{} V", text.join(", "));
+    if let Some(unlike) = all.iter().find(|volts| (*volts / mean - 1.0).abs() > 0.2) {
+        return finding(
+            fact,
+            &format!(
+                "{} V is more than a fifth away from the others: a phase is missing, or a register is another one",
+                number(*unlike)
+            ),
+            None,
+        );
+    }
+    if let Some(between) = observed.median("voltage_l12") {
+        fact.push_str(&format!(", between phases {} V", number(between)));
+        if (between / mean / 3.0_f64.sqrt() - 1.0).abs() > 0.03 {
+            return finding(
+                fact,
+                "the voltage between phases is not 1.73 times that of a phase: the block of voltages is another one",
+                None,
+            );
+        }
+    }
+    // Secondary sides of voltage transformers: 100 V or 110 V between phases.
+    if (55.0..=66.0).contains(&mean) || (96.0..=115.0).contains(&mean) {
+        return finding(
+            fact,
+            "this is the secondary side of voltage transformers",
+            Some(
+                "transformer = { ct = \"400/5\", vt = \"10000/100\", programmed = \"secondary\" }"
+                    .to_owned(),
+            ),
+        );
+    }
+    passed(fact)
+}
+
+pub fn phase_sum(meter: &Meter, observed: &Observed, _: &Around) -> Option<Verdict> {
+    meter.point("power_l1")?;
+    let (Some(parts), Some(total)) = (phases(observed, "power"), observed.median("power")) else {
+        return needs("`power` and the powers of all three phases");
+    };
+    let sum: f64 = parts.iter().sum();
+    let size = parts
+        .iter()
+        .map(|part| part.abs())
+        .sum::<f64>()
+        .max(total.abs());
+    let fact = format!(
+        "{} W in total, {} W over the phases",
+        number(total),
+        number(sum)
+    );
+    if (sum - total).abs() <= SUM_TOLERANCE * size + 5.0 {
+        return passed(fact);
+    }
+    let magnitudes: f64 = parts.iter().map(|part| part.abs()).sum();
+    if (total.abs() - magnitudes).abs() <= SUM_TOLERANCE * size {
+        return finding(
+            fact,
+            "the meter adds the phases without their signs, or one phase is read with the wrong sign",
+            None,
+        );
+    }
+    if let Some(phase) = parts
+        .iter()
+        .zip(PHASES)
+        .find(|(part, _)| (**part - total).abs() <= SUM_TOLERANCE * size)
+    {
+        return finding(
+            fact,
+            &format!("the register of the total is that of phase {}", phase.1),
+            None,
+        );
+    }
+    finding(
+        fact,
+        "the register of the total, or one of the phases, is another one",
+        None,
+    )
+}
+
+/// The sum of voltage times current over the phases, VA.
+fn volt_amperes(observed: &Observed) -> Option<f64> {
+    let (volts, amperes) = (phases(observed, "voltage")?, phases(observed, "current")?);
+    Some(
+        volts
+            .iter()
+            .zip(amperes)
+            .map(|(volts, amperes)| volts * amperes.abs())
+            .sum(),
+    )
+}
+
+pub fn apparent_power(meter: &Meter, observed: &Observed, _: &Around) -> Option<Verdict> {
+    if !is_electric(meter) || meter.point("current_l1").is_none() {
+        return None;
+    }
+    let (Some(apparent), Some(power)) = (volt_amperes(observed), observed.median("power")) else {
+        return needs("`power`, and voltages and currents of all three phases");
+    };
+    if apparent < 100.0 {
+        return needs("a load: nothing flows");
+    }
+    let part = power.abs() / apparent;
+    let fact = format!("{} W of {} VA", number(power), number(apparent));
+    if part <= 1.02 {
+        if part < 0.05
+            && let Some(factor) = usual_factor(1.0 / part).filter(|_| part < 0.02)
+        {
+            return finding(
+                fact,
+                "power is far below what voltages and currents allow: a factor is missing in the power alone",
+                Some(format!(
+                    "scale = {}      # of the point `power`, times its scale",
+                    number(factor)
+                )),
+            );
+        }
+        return passed(fact);
+    }
+    let mend = usual_factor(part).map(|factor| {
+        if factor >= 900.0 {
+            "unit = \"W\"      # of the point `power`: it is not in kW".to_owned()
+        } else {
+            format!(
+                "multiplier = {}      # for currents too: power has it already",
+                number(factor)
+            )
+        }
+    });
+    finding(
+        fact,
+        "more power than voltages and currents allow: a transformer ratio is missing in the currents, or kW and W are mixed up",
+        mend,
+    )
+}
+
+pub fn direction(meter: &Meter, observed: &Observed, _: &Around) -> Option<Verdict> {
+    if !is_electric(meter) {
+        return None;
+    }
+    let registers = ["energy_import", "energy_export"].map(|name| meter.point(name).is_some());
+    if registers == [false, false] {
+        return None;
+    }
+    let moved = ["energy_import", "energy_export"]
+        .map(|name| observed.moved(name).map_or(0.0, |moved| moved.wh));
+    let [import, export] = moved;
+    let Some(power) = observed.median("power") else {
+        return needs("`power`");
+    };
+    if import <= 0.0 && export <= 0.0 {
+        return needs("a register that moves: observe for longer (--for 15min)");
+    }
+    if import > 0.0 && export > 0.0 && import.min(export) > 0.1 * import.max(export) {
+        return needs("a flow in one direction: both registers move");
+    }
+    let flows = if import > export { "import" } else { "export" };
+    let says_import = (power > 0.0) == positive_is_import(meter);
+    let fact = format!("{} W while the register of {flows} moves", number(power));
+    if says_import == (flows == "import") {
+        return passed(fact);
+    }
+    finding(
+        fact,
+        "power and registers have opposite signs: the device's positive power is the other direction",
+        Some(
+            "scale = -1.0      # of the point `power`; with a template its option for the sign"
+                .to_owned(),
+        ),
+    )
+}
+
+pub fn register(meter: &Meter, observed: &Observed, _: &Around) -> Option<Verdict> {
+    if !is_electric(meter) {
+        return None;
+    }
+    let names = ["energy_import", "energy_export", "energy"];
+    if names.iter().all(|name| meter.point(name).is_none()) {
+        return None;
+    }
+    let mut moves = names
+        .iter()
+        .filter_map(|name| Some((*name, observed.moved(name)?)));
+    let most = moves
+        .by_ref()
+        .max_by(|a, b| a.1.wh.abs().total_cmp(&b.1.wh.abs()));
+    let Some((name, moved)) = most.filter(|(_, moved)| moved.steps >= STEPS) else {
+        return needs("a register that makes twenty steps: observe for longer (--for 1h)");
+    };
+    let Some(integral) = observed.integral("power", moved.from_ms, moved.to_ms) else {
+        return needs("`power` over the whole time");
+    };
+    let integral = integral.abs();
+    let fact = format!(
+        "{} Wh in `{name}`, {} Wh by integrating power",
+        number(moved.wh),
+        number(integral)
+    );
+    if (moved.wh - integral).abs() <= REGISTER_TOLERANCE * integral.max(moved.wh) {
+        return passed(fact);
+    }
+    let mend = usual_factor(integral / moved.wh).map(|factor| {
+        format!(
+            "scale = {}      # of the point `{name}`, times its scale",
+            number(factor)
+        )
+    });
+    let cause = "register and power disagree: the scale of the energy is another one, or the register is that of another block";
+    finding(fact, cause, mend)
+}
+
+/// Which phase's transformer is the wrong way round, or which are exchanged.
+pub fn transformers(meter: &Meter, observed: &Observed, _: &Around) -> Option<Verdict> {
+    meter.point("power_l1")?;
+    let (Some(parts), Some(volts), Some(amperes)) = (
+        phases(observed, "power"),
+        phases(observed, "voltage"),
+        phases(observed, "current"),
+    ) else {
+        return needs("power, voltage and current of all three phases");
+    };
+    let loads: Vec<f64> = volts
+        .iter()
+        .zip(amperes)
+        .map(|(volts, amperes)| volts * amperes.abs())
+        .collect();
+    let total: f64 = loads.iter().sum();
+    if total < 100.0 || loads.iter().any(|load| *load < NOISE * total) {
+        return needs("a load on all three phases");
+    }
+    let cosines: Vec<f64> = parts
+        .iter()
+        .zip(&loads)
+        .map(|(part, load)| part / load)
+        .collect();
+    let text: Vec<String> = cosines
+        .iter()
+        .map(|cosine| format!("{cosine:.2}"))
+        .collect();
+    let fact = format!("power factors {}", text.join(", "));
+    let clear = cosines.iter().all(|cosine| cosine.abs() > NOISE);
+    let negative: Vec<usize> = (0..3)
+        .filter(|phase| cosines.get(*phase).is_some_and(|c| *c < 0.0))
+        .collect();
+    if clear && negative.len() == 1 && like_in_size(&cosines) {
+        let phase = negative
+            .first()
+            .and_then(|phase| PHASES.get(*phase))
+            .unwrap_or(&"l1");
+        return finding(
+            fact,
+            &format!("the current transformer of {phase} is the wrong way round"),
+            Some(format!(
+                "# turn the current transformer of {phase} at the meter; until then the total is a third"
+            )),
+        );
+    }
+    if clear && negative.len() == 2 && like_in_size(&cosines) {
+        let phase = (0..3)
+            .find(|phase| !negative.contains(phase))
+            .and_then(|phase| PHASES.get(phase))
+            .unwrap_or(&"l1");
+        return finding(
+            fact,
+            &format!(
+                "the current transformers of two phases are the wrong way round, or that of {phase} alone"
+            ),
+            Some(
+                "# compare with the direction that the plant has now, then turn them at the meter"
+                    .to_owned(),
+            ),
+        );
+    }
+    if let Some((a, b)) = exchanged(&cosines) {
+        return finding(
+            fact,
+            &format!("the current transformers of {a} and {b} are exchanged"),
+            Some(format!(
+                "# exchange the current transformers of {a} and {b} at the meter"
+            )),
+        );
+    }
+    passed(fact)
+}
+
+/// Whether three power factors are alike but for their signs.
+fn like_in_size(cosines: &[f64]) -> bool {
+    let sizes = || cosines.iter().map(|cosine| cosine.abs());
+    let (least, most) = (
+        sizes().fold(f64::INFINITY, f64::min),
+        sizes().fold(0.0, f64::max),
+    );
+    most - least < 0.25
+}
+
+/// Two phases whose factors are those of the third, shifted by 120 degrees to either
+/// side.
+fn exchanged(cosines: &[f64]) -> Option<(&'static str, &'static str)> {
+    const PAIRS: [(usize, usize, usize); 3] = [(0, 1, 2), (1, 2, 0), (0, 2, 1)];
+    let third = 2.0 * std::f64::consts::PI / 3.0;
+    PAIRS.into_iter().find_map(|(a, b, right)| {
+        let (ca, cb, c) = (cosines.get(a)?, cosines.get(b)?, cosines.get(right)?);
+        let angle = c.clamp(-1.0, 1.0).acos();
+        let shifted = [(angle + third).cos(), (angle - third).cos()];
+        let near = |x: f64, y: f64| (x - y).abs() < 0.1;
+        let [one, other] = shifted;
+        let fits = (near(*ca, one) && near(*cb, other)) || (near(*ca, other) && near(*cb, one));
+        fits.then_some((*PHASES.get(a)?, *PHASES.get(b)?))
+    })
+}

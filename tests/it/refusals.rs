@@ -1,0 +1,250 @@
+//! Devices that refuse part of what they are asked: absent registers, gaps that may
+//! not be read over, lengths. Every honest register holds its own address, so a value
+//! in the wrong place shows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sunledger::domain::quality::Reason;
+use sunledger::domain::snapshot::Value;
+
+use crate::modbus::{Source, poll, settings};
+use crate::support::hostile::{Act, Ask, Hostile};
+
+/// What a device does that has not all registers: an exception for a block with one
+/// of these in it.
+fn refuses(ask: &Ask, absent: &BTreeSet<u16>) -> Vec<Act> {
+    let asked = ask.address..ask.address + ask.count;
+    if asked.clone().any(|register| absent.contains(&register)) {
+        vec![Act::Send(ask.exception(2))]
+    } else {
+        ask.honest()
+    }
+}
+
+/// What was heard of each point within one poll, and after how many requests: the
+/// poll ends when the next one begins, a period later.
+struct Heard {
+    values: BTreeMap<usize, Result<f64, Reason>>,
+}
+
+/// Hears until every point has spoken once.
+async fn cycle(source: &mut Source, points: usize) -> Heard {
+    let mut values = BTreeMap::new();
+    while values.len() < points {
+        for (point, value) in source.next().await.values {
+            let number = value.map(|value| match value {
+                Value::Analog(number) => number,
+                other => panic!("{other:?}"),
+            });
+            assert!(
+                values.insert(point, number).is_none(),
+                "point {point} spoke twice"
+            );
+        }
+    }
+    Heard { values }
+}
+
+/// Waits until the device was left alone for a while, and says how often it was asked.
+async fn asked(server: &Hostile) -> usize {
+    let mut seen = server.asks().len();
+    loop {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        let now = server.asks().len();
+        if now == seen {
+            return now;
+        }
+        seen = now;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_absent_register_of_twenty_costs_that_register_alone_from_the_first_cycle_on() {
+    let absent = BTreeSet::from([107]);
+    let server = Hostile::start(move |ask| refuses(ask, &absent)).await;
+    let addresses: Vec<u16> = (100..120).collect();
+    let mut source = Source::start(settings(
+        server.port,
+        5_000,
+        vec![poll(0, 1, 2_000, &addresses)],
+    ));
+    let first = cycle(&mut source, 20).await;
+    for (point, value) in first.values {
+        let address = 100 + u16::try_from(point).unwrap();
+        let expected = if address == 107 {
+            Err(Reason::Exception)
+        } else {
+            Ok(f64::from(address))
+        };
+        assert_eq!(value, expected, "register {address}");
+    }
+    let once = asked(&server).await;
+    assert!(once <= 1 + 6, "{once} requests in the first cycle");
+    // From now on two requests, around the absent register; the gap is said each time.
+    for _ in 0..2 {
+        let before = server.asks().len();
+        let next = cycle(&mut source, 20).await;
+        assert_eq!(next.values[&7], Err(Reason::Exception));
+        assert_eq!(
+            next.values.values().filter(|value| value.is_ok()).count(),
+            19
+        );
+        let asks = server.asks().split_off(before);
+        let asks: Vec<(u16, u16)> = asks.iter().map(|ask| (ask.address, ask.count)).collect();
+        assert_eq!(asks, [(100, 7), (108, 12)]);
+    }
+    assert_eq!(
+        server.connections(),
+        1,
+        "a refusal is no reason to connect anew"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gap_that_may_not_be_read_over_is_left_out_from_then_on() {
+    let absent = BTreeSet::from([104]);
+    let server = Hostile::start(move |ask| refuses(ask, &absent)).await;
+    let addresses = [100, 101, 102, 103, 106, 107, 108];
+    let mut source = Source::start(settings(
+        server.port,
+        5_000,
+        vec![poll(0, 1, 1_500, &addresses)],
+    ));
+    let first = cycle(&mut source, 7).await;
+    assert!(
+        first.values.values().all(Result::is_ok),
+        "{:?}",
+        first.values
+    );
+    asked(&server).await;
+    let before = server.asks().len();
+    let next = cycle(&mut source, 7).await;
+    assert!(next.values.values().all(Result::is_ok));
+    let asks = server.asks().split_off(before);
+    let asks: Vec<(u16, u16)> = asks.iter().map(|ask| (ask.address, ask.count)).collect();
+    assert_eq!(asks, [(100, 4), (106, 3)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_length_that_a_device_answers_is_found_and_kept_whether_it_refuses_or_is_silent() {
+    for silent in [false, true] {
+        let server = Hostile::start(move |ask| match ask.count {
+            0..=60 => ask.honest(),
+            _ if silent => vec![],
+            _ => vec![Act::Send(ask.exception(3))],
+        })
+        .await;
+        let addresses: Vec<u16> = (0..125).collect();
+        let polls = vec![poll(0, 1, 300, &addresses)];
+        let mut source = Source::start(settings(server.port, 250, polls));
+        let mut steady = 0;
+        // Silence costs a time-out each time, so that takes cycles; in the end three
+        // requests bring everything.
+        for _ in 0..60 {
+            let before = server.asks().len();
+            let heard = cycle(&mut source, 125).await;
+            let all = heard
+                .values
+                .iter()
+                .all(|(point, value)| *value == Ok(f64::from(u32::try_from(*point).unwrap())));
+            if !silent && before == 0 {
+                assert!(all, "{:?}", heard.values);
+            }
+            for (point, value) in &heard.values {
+                if let Ok(number) = value {
+                    assert_eq!(*number, f64::from(u32::try_from(*point).unwrap()));
+                }
+            }
+            let asks = server.asks().split_off(before);
+            steady = if all && asks.len() == 3 && asks.iter().all(|ask| ask.count <= 60) {
+                steady + 1
+            } else {
+                0
+            };
+            if steady == 3 {
+                break;
+            }
+        }
+        assert_eq!(
+            steady,
+            3,
+            "silent: {silent}, {:?}",
+            server
+                .asks()
+                .iter()
+                .map(|ask| ask.count)
+                .collect::<Vec<_>>()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_refuses_everything_at_first_has_lost_nothing_later() {
+    let awake = Arc::new(AtomicBool::new(false));
+    let manners = Arc::clone(&awake);
+    let server = Hostile::start(move |ask| {
+        if manners.load(Ordering::SeqCst) {
+            ask.honest()
+        } else {
+            vec![Act::Send(ask.exception(2))]
+        }
+    })
+    .await;
+    let addresses: Vec<u16> = (0..40).collect();
+    let mut source = Source::start(settings(
+        server.port,
+        5_000,
+        vec![poll(0, 1, 300, &addresses)],
+    ));
+    for _ in 0..4 {
+        let heard = cycle(&mut source, 40).await;
+        assert!(
+            heard
+                .values
+                .values()
+                .all(|value| *value == Err(Reason::Exception))
+        );
+    }
+    let before = server.asks().len();
+    assert!(
+        before < 20,
+        "{before} requests to a device that refuses everything"
+    );
+    awake.store(true, Ordering::SeqCst);
+    let mut heard = cycle(&mut source, 40).await;
+    for _ in 0..2 {
+        heard = cycle(&mut source, 40).await;
+    }
+    assert!(
+        heard.values.values().all(Result::is_ok),
+        "{:?}",
+        heard.values
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exceptions_of_gateways_and_busy_devices_are_no_reason_to_search_or_to_connect_anew() {
+    for (code, reason) in [
+        (4, Reason::Exception),
+        (6, Reason::Exception),
+        (10, Reason::Timeout),
+        (11, Reason::Timeout),
+    ] {
+        let server = Hostile::start(move |ask| vec![Act::Send(ask.exception(code))]).await;
+        let addresses: Vec<u16> = (0..40).collect();
+        let polls = vec![poll(0, 1, 200, &addresses)];
+        let mut source = Source::start(settings(server.port, 5_000, polls));
+        for _ in 0..3 {
+            let heard = cycle(&mut source, 40).await;
+            assert!(
+                heard.values.values().all(|value| *value == Err(reason)),
+                "{code}"
+            );
+        }
+        assert!(server.asks().len() <= 4, "{code}: {}", server.asks().len());
+        assert_eq!(server.connections(), 1, "{code}");
+    }
+}
