@@ -14,7 +14,6 @@ use crate::domain::meter::{
 };
 use crate::domain::units::Power;
 use crate::source::{modbus, mqtt};
-use crate::wire::plan::Limits;
 use crate::wire::register::Layout;
 
 /// Periods without a value after which it is stale, where nothing is declared.
@@ -252,8 +251,10 @@ fn meter(table: &Table<'_>, buses: &Known, read: &mut Read) {
             meter: read.meters.len(),
             unit,
             period,
-            limits: Limits::default(),
             points: layouts,
+            factors: Vec::new(),
+            identify: Vec::new(),
+            limits: modbus::Limits::default(),
         };
         read.polls.push((bus, poll));
     }

@@ -4,3 +4,4 @@ pub mod line_protocol;
 pub mod payload;
 pub mod plan;
 pub mod register;
+pub mod sunspec;

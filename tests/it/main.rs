@@ -20,6 +20,7 @@ mod schema;
 mod service;
 mod simulate;
 mod store;
+mod sunspec;
 mod support;
 mod tidy;
 mod unit_file;

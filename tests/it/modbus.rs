@@ -9,9 +9,8 @@ use serde_json::json;
 use sunledger::domain::meter::PointIndex;
 use sunledger::domain::quality::Reason;
 use sunledger::domain::snapshot::Value;
-use sunledger::source::modbus::{self, Poll, Settings};
+use sunledger::source::modbus::{self, Limits, Poll, Settings};
 use sunledger::source::{Heard, Outcome, SourceStats};
-use sunledger::wire::plan::Limits;
 use sunledger::wire::register::{Decode, Field, Layout, Number, Order};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -78,6 +77,8 @@ pub fn poll(meter: usize, unit: u8, period_ms: u64, addresses: &[u16]) -> Poll {
         meter,
         unit,
         period: Duration::from_millis(period_ms),
+        factors: Vec::new(),
+        identify: Vec::new(),
         limits: Limits::default(),
         points: points
             .map(|(point, address)| (point, register(3, *address, Number::U16, Order::Big)))
@@ -167,6 +168,8 @@ async fn what_pymodbus_serves_is_what_is_read_and_mbpoll_agrees() {
             meter: 3,
             unit,
             period: Duration::from_millis(500),
+            factors: Vec::new(),
+            identify: Vec::new(),
             limits: Limits::default(),
             points: points.clone(),
         }],

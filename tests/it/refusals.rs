@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use sunledger::domain::quality::Reason;
 use sunledger::domain::snapshot::Value;
+use sunledger::source::modbus::{Expect, Factor, Meaning, Wants};
+use sunledger::wire::register::{Extra, Field, Number, Order};
 
 use crate::modbus::{Source, poll, settings};
 use crate::support::hostile::{Act, Ask, Hostile};
@@ -246,5 +248,89 @@ async fn exceptions_of_gateways_and_busy_devices_are_no_reason_to_search_or_to_c
         }
         assert!(server.asks().len() <= 4, "{code}: {}", server.asks().len());
         assert_eq!(server.connections(), 1, "{code}");
+    }
+}
+
+fn field(address: u16, number: Number) -> Field {
+    Field::new(address, number, Order::Big)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_device_than_is_meant_gives_no_numbers() {
+    // Registers hold their addresses: register 600 holds 600, and should hold 42.
+    let server = Hostile::start(Ask::honest).await;
+    let mut meter = poll(0, 1, 200, &[10, 11]);
+    meter.identify = vec![Expect {
+        fc: 3,
+        field: field(600, Number::U16),
+        wants: Wants::Equals(vec![42]),
+        about: "manufacturer".into(),
+        verify_only: false,
+    }];
+    let mut source = Source::start(settings(server.port, 5_000, vec![meter.clone()]));
+    for _ in 0..3 {
+        let heard = source.next().await;
+        assert_eq!(
+            heard.values,
+            [(0, Err(Reason::Config)), (1, Err(Reason::Config))]
+        );
+        let detail = heard.detail.unwrap();
+        assert!(
+            detail.contains("manufacturer (register 600) should be 42, and is 600"),
+            "{detail}"
+        );
+    }
+    let asked: Vec<u16> = server.asks().iter().map(|ask| ask.address).collect();
+    assert_eq!(asked, [600], "once, and its points not at all");
+    // The right one is asked once and read.
+    meter.identify[0].wants = Wants::Equals(vec![600]);
+    let server = Hostile::start(Ask::honest).await;
+    let mut source = Source::start(settings(server.port, 5_000, vec![meter]));
+    for _ in 0..2 {
+        assert_eq!(cycle(&mut source, 2).await.values[&1], Ok(11.0));
+    }
+    let identified = server
+        .asks()
+        .iter()
+        .filter(|ask| ask.address == 600)
+        .count();
+    assert_eq!(identified, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ratio_in_a_register_multiplies_and_without_it_what_needs_it_is_a_gap() {
+    for has_ratio in [true, false] {
+        let absent = if has_ratio {
+            BTreeSet::new()
+        } else {
+            BTreeSet::from([142])
+        };
+        let server = Hostile::start(move |ask| refuses(ask, &absent)).await;
+        let mut meter = poll(0, 1, 200, &[10, 11]);
+        meter.factors = vec![Factor {
+            name: "ct".into(),
+            fc: 3,
+            field: field(142, Number::U16),
+            absent: None,
+            meaning: Meaning::Scale(0.5),
+        }];
+        let needs = Extra {
+            factors: vec![0],
+            ..Extra::default()
+        };
+        meter.points[1].1.extra = Some(Arc::new(needs));
+        let mut source = Source::start(settings(server.port, 5_000, vec![meter]));
+        for _ in 0..2 {
+            let heard = cycle(&mut source, 2).await;
+            assert_eq!(heard.values[&0], Ok(10.0), "it needs none");
+            let expected = if has_ratio {
+                Ok(11.0 * 71.0)
+            } else {
+                Err(Reason::NeverSeen)
+            };
+            assert_eq!(heard.values[&1], expected);
+        }
+        let asks = server.asks();
+        assert_eq!(asks.iter().filter(|ask| ask.address == 142).count(), 1);
     }
 }

@@ -6,6 +6,7 @@
 //! file and delivers to the rehearsed database or to none.
 
 mod console;
+mod constants;
 mod park;
 mod rewrite;
 mod truth;

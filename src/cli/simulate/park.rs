@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::constants;
 use crate::cli::{Failure, IO};
 use crate::config::{BrokerSetup, Setup};
 use crate::domain::meter::{Freshness, Meter, Point};
@@ -136,16 +137,16 @@ fn listen(host: &str, port: u16, options: &Options) -> SocketAddr {
 fn units(bus: &modbus::Settings, meters: &[Meter]) -> Vec<Unit> {
     let polls = bus.polls.iter().filter_map(|poll| {
         let meter = meters.get(poll.meter)?;
-        let registers = poll
-            .points
-            .iter()
-            .filter_map(|(point, layout)| Some(Register::new(meter.points.get(*point)?, layout)));
+        let registers = poll.points.iter().filter_map(|(point, layout)| {
+            let register = Register::new(meter.points.get(*point)?, layout);
+            Some(register.with_factor(constants::product(&poll.factors, layout)))
+        });
         let meter = unit::Meter {
             id: meter.id.clone(),
             role: meter.role,
             rated: meter.rated.map(|power| power.as_watts()),
             registers: registers.collect(),
-            constants: Vec::new(),
+            constants: constants::all(&poll.factors, &poll.identify),
         };
         Some(Unit {
             id: poll.unit,

@@ -148,6 +148,7 @@ fn single(value: f64) -> f32 {
 }
 
 #[cfg(test)]
+#[allow(clippy::as_conversions)]
 mod tests {
     use super::*;
 

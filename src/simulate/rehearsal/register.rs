@@ -29,6 +29,8 @@ pub struct Register {
     worth: (i64, i64),
     /// Counts after which it starts again, where that is before its bits end.
     modulus: Option<i128>,
+    /// What the device tells that it is to be multiplied by.
+    factor: f64,
 }
 
 impl Register {
@@ -46,13 +48,20 @@ impl Register {
             layout: layout.clone(),
             worth: unit.map_or((1, 1), |unit| (unit.numerator, unit.denominator)),
             modulus: point.register.and_then(|kind| kind.modulus),
+            factor: 1.0,
         }
+    }
+
+    /// The same register of a device that tells a factor elsewhere, above zero.
+    #[must_use]
+    pub fn with_factor(self, factor: f64) -> Self {
+        Self { factor, ..self }
     }
 
     /// Whether it counts energy.
     #[must_use]
     pub fn counts(&self) -> bool {
-        !matches!(self.layout.decode, Decode::Analog { .. })
+        !matches!(self.layout.decode, Decode::Analog { .. } | Decode::Share)
     }
 
     /// Its own field; a bit of function codes 1 and 2 is a word of 0 or 1.
@@ -88,14 +97,18 @@ impl Register {
     pub fn hold(&self, said: Said, ahead: i128) -> Held {
         let (Said::Analog(value) | Said::Energy(value)) = said;
         match self.layout.decode {
-            Decode::Analog { scale, offset } => Held::Float((value - offset) / scale),
+            Decode::Analog { scale, offset } => Held::Float((value - offset) / scale / self.factor),
+            // As it is in a float, in percent in an integer.
+            Decode::Share if self.bounds().is_none() => Held::Float(value),
+            Decode::Share => Held::Float(value * 100.0),
             Decode::Count | Decode::ToldCount { .. } => {
                 let count = self.counted(value) + ahead;
                 let end = self.turns_over_at();
                 Held::Integer(end.map_or(count, |end| count.rem_euclid(end)))
             }
             Decode::CountFloat { mwh_per_unit } | Decode::ToldFloat { mwh_per_unit } => {
-                Held::Float((value * 1_000.0 + to_f64(saturated(ahead))) / mwh_per_unit)
+                let mwh = value * 1_000.0 / self.factor + to_f64(saturated(ahead));
+                Held::Float(mwh / mwh_per_unit)
             }
         }
     }
@@ -103,7 +116,7 @@ impl Register {
     /// Whole counts of an energy, Wh.
     #[must_use]
     pub fn counted(&self, wh: f64) -> i128 {
-        let mwh = i128::from(to_i64((wh * 1_000.0).floor()));
+        let mwh = i128::from(to_i64((wh / self.factor * 1_000.0).floor()));
         (mwh * i128::from(self.worth.1)).div_euclid(i128::from(self.worth.0))
     }
 
@@ -205,7 +218,7 @@ impl Register {
         let Decode::Analog { scale, offset } = self.layout.decode else {
             return None;
         };
-        let of = |raw: i128| to_f64(saturated(raw)) * scale + offset;
+        let of = |raw: i128| to_f64(saturated(raw)) * scale * self.factor + offset;
         let (least, most) = match self.bounds() {
             None => (f64::NEG_INFINITY, f64::INFINITY),
             Some((least, most)) if scale > 0.0 => (of(least), of(most)),
@@ -362,6 +375,22 @@ mod tests {
             };
             assert!((said - value).abs() < 1e-3, "{said} {value}");
         }
+    }
+
+    #[test]
+    fn a_factor_that_the_device_tells_is_taken_out() {
+        let plain = Decode::Analog {
+            scale: 1.0,
+            offset: 5.0,
+        };
+        let analog = register("power", Number::I32, Order::Big, plain).with_factor(80.0);
+        assert_eq!(analog.hold(Said::Analog(8_005.0), 0), Held::Float(100.0));
+        let counts = register("energy_import", Number::U32, Order::Big, Decode::Count);
+        // A count of 10 Wh on the secondary side is 800 Wh.
+        assert_eq!(
+            counts.with_factor(80.0).hold(Said::Energy(2_000.0), 1),
+            Held::Integer(3)
+        );
     }
 
     #[test]

@@ -139,16 +139,20 @@ mod tests {
         let (mut cost, mut longest) = (Duration::ZERO, Duration::ZERO);
         while now < end {
             for (breaker, asked) in breakers.iter_mut().zip(&mut asked) {
-                let closed = breaker.closed_at().is_some_and(|at| at > now);
-                if closed || budget.wait(now) > Duration::ZERO {
+                let probe_at = breaker.closed_at();
+                let waits = |at| at > now || budget.wait(now) > Duration::ZERO;
+                if probe_at.is_some_and(waits) {
                     continue;
                 }
                 longest = longest.max(now - *asked);
                 *asked = now;
                 now += probe;
-                cost += probe;
-                budget.spend(probe);
                 breaker.timed_out(now);
+                // The first silence of all is how a dead unit becomes known.
+                if probe_at.is_some() {
+                    cost += probe;
+                    budget.spend(probe);
+                }
             }
             now += Duration::from_millis(100);
         }

@@ -18,6 +18,7 @@ use super::learned::Learned;
 use super::link::{Failure, text};
 use super::planned::Planned;
 use super::search::{Finding, Search};
+use super::setup::Ready;
 use super::{Values, Worker};
 use crate::domain::quality::Reason;
 use crate::source::Outcome;
@@ -79,6 +80,13 @@ impl Worker {
             self.hear(planned, begin, values, Some(detail), Some(Outcome::Timeout));
             return;
         }
+        if !self.is_ready(planned).await {
+            if is_probe && self.is_closed(unit) {
+                self.budget
+                    .spend(clock::mono().saturating_duration_since(begin));
+            }
+            return;
+        }
         let cost = self.cost();
         planned.keep_planned(self.learned(unit), cost);
         let mut cycle = Cycle::default();
@@ -98,6 +106,26 @@ impl Worker {
             self.budget.spend(now.saturating_duration_since(begin));
         }
         self.log_change(planned, cycle.trouble);
+    }
+
+    /// Whether the points may be read; else they are gaps.
+    async fn is_ready(&mut self, planned: &mut Planned) -> bool {
+        let mut cycle = Cycle::default();
+        let places: Vec<usize> = (0..planned.poll.points.len()).collect();
+        match self.set_up(planned).await {
+            Ready::Yes => return true,
+            Ready::Silent(request, failure) => {
+                self.fail(planned, &places, &request, &failure, &mut cycle);
+            }
+            Ready::Refused => {
+                let values = planned.gaps(&places, Reason::Config);
+                let detail = planned.setup.refusal.clone();
+                self.hear(planned, clock::mono(), values, detail, Some(Outcome::Short));
+                cycle.trouble = Some(Reason::Config);
+            }
+        }
+        self.log_change(planned, cycle.trouble);
+        false
     }
 
     /// Reads one request. A device that does not answer is not asked for the rest of
@@ -144,7 +172,7 @@ impl Worker {
     }
 
     /// Asks, and hands over what came.
-    async fn ask(&mut self, planned: &Planned, request: &Request, cycle: &mut Cycle) -> Said {
+    async fn ask(&mut self, planned: &mut Planned, request: &Request, cycle: &mut Cycle) -> Said {
         let unit = planned.poll.unit;
         let said = self.link.read(unit, request).await;
         self.tell_breaker(unit, said.as_ref().err(), clock::mono());

@@ -13,10 +13,13 @@
 
 mod breaker;
 mod cycle;
+pub mod discover;
 mod learned;
 mod link;
 mod planned;
 mod search;
+mod settings;
+mod setup;
 mod timetable;
 
 use std::collections::BTreeMap;
@@ -32,12 +35,13 @@ use self::breaker::{Breaker, Budget};
 use self::learned::Learned;
 use self::link::{Failure, Link, text};
 use self::planned::Planned;
+pub use self::settings::{Expect, Factor, Limits, Meaning, Wants};
 use self::timetable::{Next, Timetable};
 use super::{Heard, Outcome, SourceStats};
 use crate::domain::meter::{MeterIndex, PointIndex};
 use crate::domain::quality::Reason;
 use crate::sys::clock;
-use crate::wire::plan::{Cost, Limits, Request};
+use crate::wire::plan::{Cost, Request};
 use crate::wire::register::Layout;
 
 /// The longest sleep: a clock that was set is noticed within this time.
@@ -67,10 +71,14 @@ pub struct Poll {
     pub unit: u8,
     /// How often it is polled.
     pub period: Duration,
-    /// What the device allows.
-    pub limits: Limits,
     /// What is read, and where it is.
     pub points: Vec<(PointIndex, Layout)>,
+    /// Factors in registers of the device, by their places in the layouts.
+    pub factors: Vec<Factor>,
+    /// What shows that it is the device that is meant.
+    pub identify: Vec<Expect>,
+    /// How it wants to be asked.
+    pub limits: Limits,
 }
 
 /// Polls the endpoint until `stop` is cancelled or nobody listens.
@@ -144,31 +152,29 @@ impl Worker {
         }
     }
 
-    fn hear_words(&mut self, planned: &Planned, request: &Request, words: &[u16], at: Instant) {
+    fn hear_words(&mut self, planned: &mut Planned, request: &Request, words: &[u16], at: Instant) {
         let mut missing = None;
-        let points = request
-            .points
-            .iter()
-            .filter_map(|index| planned.point(*index));
-        let values: Values = points
-            .map(|(point, layout)| {
-                let value = layout.value(request.address, words, &[]);
-                if let Err(reason) = value {
-                    missing = Some((layout.field.address, reason));
-                }
-                (point, value)
-            })
-            .collect();
+        let mut values = Values::with_capacity(request.points.len());
+        for place in &request.points {
+            let Some((point, layout)) = planned.point(*place) else {
+                continue;
+            };
+            let value = layout.value(request.address, words, &planned.setup.factors);
+            let address = layout.field.address;
+            let value = value.and_then(|value| planned.believe(*place, at, value));
+            if let Err(reason) = value {
+                missing = Some((address, reason));
+            }
+            values.push((point, value));
+        }
         let detail = missing.map(|(address, reason)| {
             let why = match reason {
-                Reason::NotAvailable => "says that it has no value (NaN)",
-                _ => "holds more than a register can mean",
+                Reason::NotAvailable => "says that it has no value",
+                Reason::NeverSeen => "needs a ratio of the device that could not be read",
+                _ => "holds what is not plausible",
             };
-            format!(
-                "{} unit {}: register {address} {why}",
-                self.link.endpoint(),
-                planned.poll.unit
-            )
+            let (endpoint, unit) = (self.link.endpoint(), planned.poll.unit);
+            format!("{endpoint} unit {unit}: register {address} {why}")
         });
         self.hear(planned, at, values, detail, Some(Outcome::Ok));
     }

@@ -1,24 +1,36 @@
 //! A meter's poll with the requests that read it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::learned::Learned;
+use super::setup::Setup;
 use super::{Poll, Values};
 use crate::domain::meter::PointIndex;
 use crate::domain::quality::Reason;
+use crate::domain::snapshot::Value;
 use crate::wire::plan::{Cost, Limits, Request, Span, plan};
 use crate::wire::register::Layout;
 
 /// A change of what requests cost by this factor is worth a new plan.
 const COST_CHANGED: f64 = 1.5;
 
+/// What a value of limited rate was before.
+#[derive(Debug, Default)]
+struct Seen {
+    good: Option<(Instant, Value)>,
+    doubted: Option<(Instant, Value)>,
+}
+
 /// One meter, as it is polled.
 pub struct Planned {
     pub poll: Poll,
     /// Where each point is.
     spans: Vec<Span>,
+    /// What is known of the device.
+    pub setup: Setup,
     pub requests: Vec<Request>,
     /// Points that no request can read, whatever the device says.
     pub unreadable: Vec<PointIndex>,
@@ -28,6 +40,8 @@ pub struct Planned {
     basis: Option<(u64, Cost)>,
     /// What was wrong at the last poll, so that the log tells changes alone.
     pub trouble: Option<Reason>,
+    /// By place, of values of limited rate.
+    seen: BTreeMap<usize, Seen>,
     /// How often a long request went without an answer and a short one did not.
     pub dropped: u32,
     /// No search for what is refused before this moment: the last one came to nothing.
@@ -41,14 +55,17 @@ impl Planned {
             .iter()
             .map(|(_, layout)| layout.span())
             .collect();
+        let setup = Setup::new(poll.factors.len());
         let mut planned = Self {
             poll,
+            setup,
             spans,
             requests: Vec::new(),
             unreadable: Vec::new(),
             refused: Vec::new(),
             basis: None,
             trouble: None,
+            seen: BTreeMap::new(),
             dropped: 0,
             search_after: None,
         };
@@ -88,7 +105,7 @@ impl Planned {
     }
 
     fn limits(&self) -> Limits {
-        self.poll.limits
+        self.poll.limits.plan()
     }
 
     /// Places of points that are in no request.
@@ -150,6 +167,40 @@ impl Planned {
             .collect()
     }
 
+    /// A value, unless it is further from the one before than it can have moved since.
+    /// The second one that stands where the first doubtful one stood is believed.
+    pub fn believe(&mut self, place: usize, at: Instant, value: Value) -> Result<Value, Reason> {
+        let Some((_, layout)) = self.poll.points.get(place) else {
+            return Ok(value);
+        };
+        if layout
+            .extra
+            .as_ref()
+            .is_none_or(|extra| extra.rate.is_none())
+        {
+            return Ok(value);
+        }
+        let leaps = |from: &(Instant, Value)| {
+            let seconds = at.saturating_duration_since(from.0).as_secs_f64();
+            layout.is_leap(from.1, value, seconds)
+        };
+        let seen = self.seen.entry(place).or_default();
+        let is_believed = match (&seen.good, &seen.doubted) {
+            (Some(good), doubted) if leaps(good) => doubted.as_ref().is_some_and(|it| !leaps(it)),
+            _ => true,
+        };
+        if is_believed {
+            *seen = Seen {
+                good: Some((at, value)),
+                doubted: None,
+            };
+            Ok(value)
+        } else {
+            seen.doubted = Some((at, value));
+            Err(Reason::OutOfRange)
+        }
+    }
+
     /// Whether a search for what the device refuses may be worth its requests.
     pub fn may_search(&self, now: Instant) -> bool {
         self.search_after.is_none_or(|after| after <= now)
@@ -158,5 +209,49 @@ impl Planned {
     /// The last search came to nothing; the next one is not for a while.
     pub fn search_later(&mut self, now: Instant, pause: Duration) {
         self.search_after = Some(now + pause);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::source::modbus::Limits as Manners;
+    use crate::wire::register::{Decode, Extra, Field, Number, Order};
+
+    #[test]
+    fn a_leap_is_believed_when_the_next_value_stands_there_too() {
+        let plain = Decode::Analog {
+            scale: 1.0,
+            offset: 0.0,
+        };
+        let extra = Extra {
+            rate: Some(2.0),
+            ..Extra::default()
+        };
+        let layout = Layout {
+            extra: Some(Arc::new(extra)),
+            ..Layout::simple(3, Field::new(0, Number::U16, Order::Big), plain)
+        };
+        let mut planned = Planned::new(Poll {
+            meter: 0,
+            unit: 1,
+            period: Duration::from_secs(1),
+            points: vec![(0, layout)],
+            factors: Vec::new(),
+            identify: Vec::new(),
+            limits: Manners::default(),
+        });
+        let start = Instant::now();
+        let mut said = Vec::new();
+        #[rustfmt::skip]
+        let seconds = [(0, 80.0), (1, 81.5), (2, 1_500.0), (3, 83.0), (4, 20.0), (5, 21.0), (60, 120.0)];
+        for (second, value) in seconds {
+            let at = start + Duration::from_secs(second);
+            said.push(planned.believe(0, at, Value::Analog(value)).is_ok());
+        }
+        // 1500 is a spike; 20 is where it stays; a minute later 120 is no leap.
+        assert_eq!(said, [true, true, false, true, false, true, true]);
     }
 }

@@ -22,6 +22,9 @@ pub enum Decode {
         /// Canonical units at a raw zero.
         offset: f64,
     },
+    /// A share of one, such as a power factor, that some devices tell in percent and
+    /// others as it is: above one it is percent.
+    Share,
     /// A register that counts: the raw count as it is. A device that declares its
     /// counter signed runs into negative numbers half way up; its bits are read as
     /// unsigned.
@@ -153,6 +156,7 @@ impl Decode {
         let exact = || count.map_or_else(|| whole(raw), counted);
         match self {
             Self::Analog { scale, offset } => analog(told.apply(raw)?, scale, offset),
+            Self::Share => share(raw, told).map(Value::Analog),
             Self::Count => Ok(Value::Count(exact()?)),
             Self::CountFloat { mwh_per_unit } => whole(scaled(raw, mwh_per_unit)).map(Value::Count),
             Self::ToldCount { unit, bits } => Ok(Value::Scaled {
@@ -180,6 +184,22 @@ fn analog(raw: f64, scale: f64, offset: f64) -> Result<Value, Reason> {
     } else {
         Err(Reason::OutOfRange)
     }
+}
+
+/// A share of one, told as it is or in percent.
+fn share(raw: f64, told: &Told<'_>) -> Result<f64, Reason> {
+    // Up to here it is one with a rounding error, or a hundredth: nobody can tell.
+    const NEITHER: f64 = 1.1;
+    let as_it_is = told.apply(raw)?;
+    if as_it_is.abs() <= 1.0 {
+        return Ok(as_it_is);
+    }
+    let exponent = told.exponent - 2;
+    let of_percent = Told { exponent, ..*told }.apply(raw)?;
+    if as_it_is.abs() < NEITHER || of_percent.abs() > 1.0 {
+        return Err(Reason::OutOfRange);
+    }
+    Ok(of_percent)
 }
 
 /// Powers of ten that a float holds exactly.

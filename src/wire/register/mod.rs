@@ -29,8 +29,9 @@ use decode::{Factors, Told};
 use number::join;
 pub use number::{Number, Order, Raw};
 
-/// Exponents of ten beyond which a register does not hold one.
-const MOST_EXPONENT: i64 = 15;
+/// Exponents of ten beyond which a register does not hold one: those that `SunSpec`
+/// allows.
+const MOST_EXPONENT: i64 = 10;
 
 /// Bit patterns of a number that say that there is none, as unsigned integers.
 pub type Absent = Option<Arc<[u64]>>;

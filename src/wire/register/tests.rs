@@ -367,6 +367,36 @@ fn an_exponent_of_the_same_answer_moves_the_point() {
 }
 
 #[test]
+fn a_share_in_percent_becomes_one_of_one() {
+    use Reason::{NotAvailable, OutOfRange};
+    let tens = |tens: i16| tens.cast_unsigned();
+    #[rustfmt::skip]
+    let cases = [
+        ("a fraction",              987,     tens(-3), Ok(0.987)),
+        ("percent",                 987,     tens(-1), Ok(0.987)),
+        ("percent, finer",          -9_852,  tens(-2), Ok(-0.9852)),
+        ("percent, whole",          95,      0,        Ok(0.95)),
+        ("one",                     1,       0,        Ok(1.0)),
+        ("minus one",               -1_000,  tens(-3), Ok(-1.0)),
+        ("a hundred percent",       100,     0,        Ok(1.0)),
+        ("none",                    0,       0,        Ok(0.0)),
+        ("a fraction too large",    1_003,   tens(-3), Err(OutOfRange)),
+        ("percent too large",       1_005,   tens(-1), Err(OutOfRange)),
+        ("no scale",                987,     0x8000,   Err(NotAvailable)),
+    ];
+    for (situation, raw, factor, expected) in cases {
+        let extra = Extra {
+            exponent: exponent(1, false),
+            ..Extra::default()
+        };
+        let layout = with(layout(Number::I16, Order::Big, Decode::Share), extra);
+        let raw: i16 = raw;
+        let said = said(&layout, &[raw.cast_unsigned(), factor]);
+        assert_eq!(said, expected.map(Value::Analog), "{situation}");
+    }
+}
+
+#[test]
 fn ratios_of_the_device_multiply_and_an_unknown_one_leaves_a_gap() {
     let unit = CountUnit::new(10_000, 1).unwrap();
     let told = Decode::ToldCount { unit, bits: 32 };
