@@ -15,6 +15,7 @@
 pub mod check;
 pub mod demo;
 pub mod influx;
+pub mod plan;
 pub mod report;
 pub mod run;
 pub mod simulate;
@@ -70,6 +71,8 @@ enum Command {
     Run(run::Arguments),
     /// Check a configuration file and list every mistake with its remedy
     Check(check::Arguments),
+    /// Show what the configuration asks of each bus: requests, bytes, load in percent
+    Plan(plan::Arguments),
     /// Show what a running daemon sees now
     Status(status::Arguments),
     /// Serve the park of a configuration on this machine, with faults, to rehearse
@@ -196,6 +199,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Demo(arguments) => demo::run(arguments, format),
         Command::Run(arguments) => run::run(&arguments, format),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments, format),
         Command::Report(arguments) => report::run(&arguments),

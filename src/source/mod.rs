@@ -1,8 +1,8 @@
 //! Where readings come from: one worker per physical endpoint, Modbus or MQTT.
 //!
 //! ```text
-//!   Modbus TCP  ── modbus::run ──▶┐
-//!   Modbus TCP  ── modbus::run ──▶├── Heard ──▶ app
+//!   Modbus      ── modbus::run ──▶┐
+//!   Modbus      ── modbus::run ──▶├── Heard ──▶ app
 //!   MQTT broker ── mqtt::run ────▶┘     ◀── receipt (on disk) ── PUBACK
 //! ```
 //!

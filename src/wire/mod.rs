@@ -1,6 +1,7 @@
 //! Stub.
 
 pub mod line_protocol;
+pub mod modbus;
 pub mod payload;
 pub mod plan;
 pub mod register;

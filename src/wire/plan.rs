@@ -7,13 +7,15 @@
 //!
 //! A request costs a fixed time (turnaround, round trip, framing) and a little for
 //! each register. Reading over a gap is worth it where the registers between cost
-//! less than another request would; [`Cost`] says what they cost on this line.
+//! less than another request would; [`Timing`] says what they cost on this line.
 //! The plan is the cheapest there is, not a good guess: [`plan`] tries, for each
 //! point, every request that could end there.
 //!
 //! **A point is never split over two requests**: its words would be from two
 //! moments. No request is longer than the device allows, and none touches a register
 //! that is known to be refused: a device may refuse the whole block with it.
+
+use super::modbus::timing::Timing;
 
 /// Registers in one answer, by the Modbus specification.
 pub const MAX_REGISTERS: u16 = 125;
@@ -110,49 +112,17 @@ impl Limits {
     }
 }
 
-/// What reading costs on a line, in microseconds.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Cost {
-    /// A request and its answer, without a register.
-    pub request_us: f64,
-    /// Each register in the answer. A bit costs a sixteenth.
-    pub register_us: f64,
+/// What a request for these registers costs, ms. A bit costs a sixteenth of a register.
+#[must_use]
+pub fn price_ms(span: &Span, cost: &Timing) -> f64 {
+    cost.per_request_ms + each_ms(span.is_bits(), cost) * f64::from(span.count)
 }
 
-impl Cost {
-    /// Modbus TCP before anything was measured: 10 ms for a round trip through a
-    /// gateway. A register is two bytes on a fast wire, and takes the device a moment.
-    pub const TCP: Self = Self {
-        request_us: 10_000.0,
-        register_us: 20.0,
-    };
-
-    /// A serial line: the time of one character and of the silence between frames,
-    /// and how long devices think before they answer, in microseconds.
-    ///
-    /// Eight characters of question and five around the registers of the answer, a
-    /// silence before each.
-    #[must_use]
-    pub fn serial(character_us: f64, silence_us: f64, turnaround_us: f64) -> Self {
-        Self {
-            request_us: 13.0 * character_us + 2.0 * silence_us + turnaround_us,
-            register_us: 2.0 * character_us,
-        }
-    }
-
-    /// What one request costs.
-    #[must_use]
-    pub fn of(&self, span: &Span) -> f64 {
-        self.request_us + self.registers(span.is_bits(), u32::from(span.count))
-    }
-
-    fn registers(&self, bits: bool, count: u32) -> f64 {
-        let each = if bits {
-            self.register_us / 16.0
-        } else {
-            self.register_us
-        };
-        each * f64::from(count)
+fn each_ms(bits: bool, cost: &Timing) -> f64 {
+    if bits {
+        cost.per_register_ms / 16.0
+    } else {
+        cost.per_register_ms
     }
 }
 
@@ -163,7 +133,7 @@ impl Cost {
 /// a function code other than 1 to 4, or overlaps a refused span. The driver reports
 /// such a point as a gap.
 #[must_use]
-pub fn plan(spans: &[Span], limits: &Limits, refused: &[Span], cost: &Cost) -> Vec<Request> {
+pub fn plan(spans: &[Span], limits: &Limits, refused: &[Span], cost: &Timing) -> Vec<Request> {
     let mut order: Vec<usize> = (0..spans.len()).collect();
     let key = |index: &usize| {
         let span = spans.get(*index);
@@ -209,12 +179,12 @@ struct Line<'a> {
     limits: &'a Limits,
     /// Disjoint, in order: first register and the one behind the last.
     refused: Vec<(u32, u32)>,
-    cost: &'a Cost,
+    cost: &'a Timing,
     blocks: Vec<Block>,
 }
 
 impl<'a> Line<'a> {
-    fn new(fc: u8, limits: &'a Limits, refused: &'a [Span], cost: &'a Cost) -> Self {
+    fn new(fc: u8, limits: &'a Limits, refused: &'a [Span], cost: &'a Timing) -> Self {
         let mut merged: Vec<(u32, u32)> = Vec::new();
         for span in refused.iter().filter(|span| span.fc == fc) {
             match merged.last_mut() {
@@ -279,6 +249,10 @@ impl<'a> Line<'a> {
         }
     }
 
+    fn registers_ms(&self, count: u32) -> f64 {
+        each_ms(self.bits, self.cost) * f64::from(count)
+    }
+
     /// The cheapest way, block by block: the best way to read up to a block is some
     /// last request that ends there, and the best way to read what is before it.
     ///
@@ -307,8 +281,8 @@ impl<'a> Line<'a> {
                 }
                 let before = from.checked_sub(1).and_then(|before| best.get(before));
                 let cost = before.map_or(0.0, |best| best.cost)
-                    + self.cost.request_us
-                    + self.cost.registers(self.bits, count);
+                    + self.cost.per_request_ms
+                    + self.registers_ms(count);
                 if cost < found.cost {
                     found = Best { cost, from };
                 }
@@ -325,8 +299,7 @@ impl<'a> Line<'a> {
         // A gap that costs more than a request is never worth it. The one register
         // that an even count may save is on the safe side.
         let saved = u32::from(self.limits.even_counts);
-        let worth =
-            self.cost.registers(self.bits, gap.saturating_sub(saved)) <= self.cost.request_us;
+        let worth = self.registers_ms(gap.saturating_sub(saved)) <= self.cost.per_request_ms;
         allowed && !cut && worth
     }
 

@@ -1,12 +1,15 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::wire::modbus::line::{Line, Parity};
 
 /// A request costs as much as so many registers.
-fn worth(registers: f64) -> Cost {
-    Cost {
-        request_us: registers,
-        register_us: 1.0,
+fn worth(registers: f64) -> Timing {
+    Timing {
+        per_request_ms: registers,
+        per_register_ms: 1.0,
     }
 }
 
@@ -31,7 +34,7 @@ fn most(max_registers: u16) -> Limits {
 type Asked = (u8, u16, u16, Vec<usize>);
 
 /// What a plan asks: function code, address, count and points of each request.
-fn asked(spans: &[Span], limits: &Limits, refused: &[Span], cost: &Cost) -> Vec<Asked> {
+fn asked(spans: &[Span], limits: &Limits, refused: &[Span], cost: &Timing) -> Vec<Asked> {
     plan(spans, limits, refused, cost)
         .into_iter()
         .map(|request| (request.fc, request.address, request.count, request.points))
@@ -125,26 +128,30 @@ fn a_device_of_even_counts_is_asked_for_even_counts() {
 #[test]
 fn a_long_run_is_cut_at_the_limit_of_modbus() {
     let registers: Vec<Span> = (0..300).map(|address| at(4, address, 1)).collect();
-    let requests = plan(&registers, &Limits::default(), &[], &Cost::TCP);
+    let requests = plan(&registers, &Limits::default(), &[], &Timing::NETWORK);
     assert_eq!(requests.len(), 3);
     assert_eq!(requests.iter().map(|r| r.count).sum::<u16>(), 300);
     let bits: Vec<Span> = (0..4_500).map(|address| at(2, address, 1)).collect();
-    let requests = plan(&bits, &Limits::default(), &[], &Cost::TCP);
+    let requests = plan(&bits, &Limits::default(), &[], &Timing::NETWORK);
     assert_eq!(requests.len(), 3);
     assert!(requests.iter().all(|request| request.count <= MAX_BITS));
 }
 
 /// 9600 baud, 8E1 (11 bits a character), devices that think for 30 ms.
-fn serial_9600() -> Cost {
-    let character_us = 11.0 / 9_600.0 * 1e6;
-    Cost::serial(character_us, 3.5 * character_us, 30_000.0)
+fn serial_9600() -> Timing {
+    let line = Line {
+        baud: 9_600,
+        parity: Parity::Even,
+        stop_bits: 1,
+    };
+    line.timing(Duration::from_millis(30))
 }
 
 #[test]
 fn a_serial_line_of_9600_baud_reads_over_gaps_of_about_twenty_registers() {
     let cost = serial_9600();
-    assert!((cost.request_us / 1e3 - 52.9).abs() < 0.1, "{cost:?}");
-    assert!((cost.register_us / 1e3 - 2.29).abs() < 0.01, "{cost:?}");
+    assert!((cost.per_request_ms - 52.9).abs() < 0.1, "{cost:?}");
+    assert!((cost.per_register_ms - 2.29).abs() < 0.01, "{cost:?}");
     for (gap, requests) in [(5, 1), (22, 1), (24, 2), (60, 2)] {
         let spans = [at(3, 0, 2), at(3, 2 + gap, 2)];
         assert_eq!(
@@ -178,11 +185,11 @@ fn refusals() -> impl Strategy<Value = Vec<Span>> {
 }
 
 /// The least cost of reading these spans, by trying every way to part them.
-fn exhaustive(spans: &[Span], most: u32, cost: &Cost) -> f64 {
-    fn part(spans: &[Span], groups: &mut Vec<(u32, u32)>, most: u32, cost: &Cost) -> f64 {
+fn exhaustive(spans: &[Span], most: u32, cost: &Timing) -> f64 {
+    fn part(spans: &[Span], groups: &mut Vec<(u32, u32)>, most: u32, cost: &Timing) -> f64 {
         let Some((span, rest)) = spans.split_first() else {
             let of = |group: &(u32, u32)| {
-                cost.request_us + cost.register_us * f64::from(group.1 - group.0)
+                cost.per_request_ms + cost.per_register_ms * f64::from(group.1 - group.0)
             };
             return groups.iter().map(of).sum();
         };
@@ -262,10 +269,10 @@ proptest! {
         max in prop::sample::select(vec![30_u16, 60, 125]),
         serial in any::<bool>(),
     ) {
-        let cost = if serial { serial_9600() } else { Cost { register_us: 150.0, ..Cost::TCP } };
+        let cost = if serial { serial_9600() } else { Timing { per_register_ms: 0.15, ..Timing::NETWORK } };
         let spans: Vec<Span> = places.into_iter().map(|(address, count)| at(3, address, count)).collect();
         let limits = Limits { max_registers: max, ..Limits::default() };
-        let planned: f64 = plan(&spans, &limits, &[], &cost).iter().map(|r| cost.of(&r.span())).sum();
+        let planned: f64 = plan(&spans, &limits, &[], &cost).iter().map(|r| price_ms(&r.span(), &cost)).sum();
         let least = exhaustive(&spans, u32::from(max), &cost);
         prop_assert!((planned - least).abs() < 1e-6 * least, "{} against {}", planned, least);
     }

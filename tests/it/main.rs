@@ -11,6 +11,7 @@ mod backlog;
 mod cli;
 mod influx;
 mod kills;
+mod link;
 mod modbus;
 mod mqtt;
 mod pipeline;

@@ -9,7 +9,7 @@ use serde_json::json;
 use sunledger::domain::meter::PointIndex;
 use sunledger::domain::quality::Reason;
 use sunledger::domain::snapshot::Value;
-use sunledger::source::modbus::{self, Limits, Poll, Settings};
+use sunledger::source::modbus::{self, Limits, Manners, Poll, Settings, Wiring};
 use sunledger::source::{Heard, Outcome, SourceStats};
 use sunledger::wire::register::{Decode, Field, Layout, Number, Order};
 use tokio::sync::mpsc;
@@ -63,8 +63,11 @@ impl Source {
 pub fn settings(port: u16, timeout_ms: u64, polls: Vec<Poll>) -> Settings {
     Settings {
         name: "main".into(),
-        host: "127.0.0.1".into(),
-        port,
+        wiring: Wiring::Tcp {
+            host: "127.0.0.1".into(),
+            port,
+        },
+        manners: Manners::default(),
         timeout: Duration::from_millis(timeout_ms),
         polls,
     }
@@ -237,7 +240,7 @@ async fn whatever_a_device_answers_it_is_a_gap_with_a_reason_and_the_next_poll_i
         ("an unknown exception",   |ask| sends(ask.exception(0x55)),                                  Reason::Exception,   1),
         ("exception 11, gateway",  |ask| sends(ask.exception(11)),                                    Reason::Timeout,     1),
         ("silence",                |_| vec![],                                                        Reason::Timeout,     2),
-        ("a web page",             |_| sends(b"HTTP/1.1 400 Bad Request\r\n\r\n".into()),             Reason::Timeout,     2),
+        ("a web page",             |_| sends(b"HTTP/1.1 400 Bad Request\r\n\r\n".into()),             Reason::ShortAnswer, 2),
         ("half an answer",         |ask| sends(ask.answer(&ask.words())[..9].into()),                 Reason::Timeout,     2),
         ("hanging up",             |_| vec![Act::Close],                                              Reason::Connect,     2),
         ("hanging up half way",    |ask| vec![Act::Send(ask.answer(&ask.words())[..9].into()), Act::Close], Reason::Connect, 2),

@@ -13,7 +13,8 @@ use serde_json::Value as Json;
 use sunledger::domain::meter::{Quantity, Role, Sense};
 use sunledger::domain::quality::Reason;
 use sunledger::domain::snapshot::Value;
-use sunledger::wire::plan::{Cost, Limits, MAX_REGISTERS, Span, plan};
+use sunledger::wire::modbus::timing::Timing;
+use sunledger::wire::plan::{Limits, MAX_REGISTERS, Span, plan};
 use sunledger::wire::register::{Layout, Number};
 use sunledger::wire::sunspec::{
     Chain, Identity, MODELS, Missing, Options, Said, Served, Walk, serve,
@@ -132,7 +133,7 @@ type Answer = Result<Value, Reason>;
 fn values(layouts: &[Layout], mut image: impl FnMut(u16, u16) -> Vec<u16>) -> Vec<Answer> {
     let mut values = vec![Err(Reason::Config); layouts.len()];
     let spans: Vec<Span> = layouts.iter().map(Layout::span).collect();
-    for request in plan(&spans, &Limits::default(), &[], &Cost::TCP) {
+    for request in plan(&spans, &Limits::default(), &[], &Timing::NETWORK) {
         let words = image(request.address, request.count);
         for point in request.points {
             values[point] = layouts[point].value(request.address, &words, &[]);

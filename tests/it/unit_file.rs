@@ -84,6 +84,12 @@ fn systemd_finds_nothing_to_say_about_the_unit_with_credentials() {
 }
 
 #[test]
+fn systemd_finds_nothing_to_say_about_the_unit_with_serial_lines() {
+    let installed = Installed::new(&deploy("sunledger.service"), &[&deploy("serial.conf")]);
+    assert_eq!(installed.verified(), "");
+}
+
+#[test]
 fn a_key_that_systemd_does_not_know_is_noticed() {
     let unit = deploy("sunledger.service");
     let misspelt = unit.replace("WatchdogSec=", "WatchdogSecc=");

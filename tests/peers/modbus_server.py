@@ -1,7 +1,10 @@
-"""A Modbus TCP server that is not ours: pymodbus, serving what stdin says.
+"""A Modbus server that is not ours: pymodbus, serving what stdin says.
+
+    modbus_server.py tcp | rtu_over_tcp | rtu DEVICE
 
 Reads one line of JSON, {"unit": {"coils|discrete|holding|input": {"address": [values]}}},
-prints `port N` when it listens on a free loopback port, and ends when stdin is closed.
+prints `port N` when it listens on a free loopback port (0 on a serial line), and ends
+when stdin is closed.
 """
 
 import asyncio
@@ -13,7 +16,8 @@ from pymodbus.datastore import (
     ModbusServerContext,
     ModbusSparseDataBlock,
 )
-from pymodbus.server import ModbusTcpServer
+from pymodbus.framer import FramerType
+from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 
 
 def block(table):
@@ -40,9 +44,16 @@ async def main():
         devices={int(unit): device(tables) for unit, tables in units.items()},
         single=False,
     )
-    server = ModbusTcpServer(context, address=("127.0.0.1", 0))
-    await server.serve_forever(background=True)
-    port = server.transport.sockets[0].getsockname()[1]
+    kind = sys.argv[1] if len(sys.argv) > 1 else "tcp"
+    port = 0
+    if kind == "rtu":
+        server = ModbusSerialServer(context, port=sys.argv[2], baudrate=19200)
+        await server.serve_forever(background=True)
+    else:
+        framer = FramerType.RTU if kind == "rtu_over_tcp" else FramerType.SOCKET
+        server = ModbusTcpServer(context, framer=framer, address=("127.0.0.1", 0))
+        await server.serve_forever(background=True)
+        port = server.transport.sockets[0].getsockname()[1]
     print(f"port {port}", flush=True)
     loop = asyncio.get_running_loop()
     await loop.run_in_executor(None, sys.stdin.read)

@@ -10,9 +10,10 @@ use crate::config::{BrokerSetup, Setup};
 use crate::domain::meter::{Freshness, Meter, Point};
 use crate::simulate::rehearsal::broker::{self, Sensor};
 use crate::simulate::rehearsal::register::Register;
+use crate::simulate::rehearsal::session::Pace;
 use crate::simulate::rehearsal::unit::{self, Unit};
 use crate::simulate::rehearsal::{At, Bus, Endpoint, REMEMBERED, Rehearsal, Settings};
-use crate::source::modbus;
+use crate::source::modbus::{self, Wiring};
 use crate::wire::register::{Field, Layout, Number, Order};
 
 /// How often a sensor speaks that speaks on change alone.
@@ -109,7 +110,7 @@ pub fn settings(setup: &Setup, options: &Options, lines: &Lines) -> (Settings, P
         buses: setup
             .buses
             .iter()
-            .map(|bus| format!("{}:{}", bus.host, bus.port))
+            .map(|bus| bus.wiring.to_string())
             .collect(),
         brokers: setup.brokers.iter().map(of_broker).collect(),
     };
@@ -117,8 +118,18 @@ pub fn settings(setup: &Setup, options: &Options, lines: &Lines) -> (Settings, P
 }
 
 /// Where a bus is served.
-fn at(bus: &modbus::Settings, options: &Options, _lines: &Lines) -> At {
-    At::Tcp(listen(&bus.host, bus.port, options))
+fn at(bus: &modbus::Settings, options: &Options, lines: &Lines) -> At {
+    match &bus.wiring {
+        Wiring::Tcp { host, port } => At::Tcp(listen(host, *port, options)),
+        Wiring::RtuOverTcp { host, port } => At::RtuOverTcp(listen(host, *port, options)),
+        Wiring::Serial(serial) => {
+            let pace = Pace {
+                character: serial.line.time(1),
+                turnaround: serial.turnaround,
+            };
+            At::Rtu(lines.dir.join(&bus.name), Some(pace))
+        }
+    }
 }
 
 /// The address of the configuration where it is on the loopback, else a free port there.

@@ -113,6 +113,8 @@ fn place(table: &mut Table, endpoint: &Endpoint) {
             table.insert("port".into(), Value::Integer(address.port().into()));
         }
         Endpoint::Terminal(link) => {
+            // No driver turns a line around that is not there.
+            table.remove("rs485");
             table.insert("device".into(), Value::String(link.display().to_string()));
         }
     }

@@ -88,7 +88,7 @@ impl Worker {
             return;
         }
         let cost = self.cost();
-        planned.keep_planned(self.learned(unit), cost);
+        planned.keep_planned(self.learned(unit), cost, begin);
         let mut cycle = Cycle::default();
         self.say_refused(planned);
         let requests = std::mem::take(&mut planned.requests);
@@ -100,6 +100,7 @@ impl Worker {
         }
         planned.requests = requests;
         self.probe_refused(planned, &mut cycle).await;
+        self.link.end_of_cycle().await;
         let now = clock::mono();
         self.learn(planned, &cycle, now);
         if is_probe && self.is_closed(unit) {

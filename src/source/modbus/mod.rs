@@ -1,8 +1,8 @@
-//! Polls the meters behind one Modbus TCP endpoint, in turn, on one connection.
+//! Polls the meters behind one Modbus endpoint, in turn, on one connection.
 //!
 //! ```text
 //!   timetable ──▶ poll ──▶ breaker ──▶ link ──▶ words ──▶ Heard
-//!   (when)                (whether)   (one socket)
+//!   (when)                (whether)   (one socket or line)
 //! ```
 //!
 //! One task owns the endpoint: never two sockets to one gateway, never two
@@ -13,14 +13,19 @@
 
 mod breaker;
 mod cycle;
+mod debt;
 pub mod discover;
 mod learned;
-mod link;
+pub mod link;
+pub mod load;
 mod planned;
 mod search;
+mod serial;
+mod session;
 mod settings;
 mod setup;
 mod timetable;
+mod wiring;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,11 +42,14 @@ use self::link::{Failure, Link, text};
 use self::planned::Planned;
 pub use self::settings::{Expect, Factor, Limits, Meaning, Wants};
 use self::timetable::{Next, Timetable};
+pub use self::wiring::{Manners, Rs485, Serial, Wiring};
 use super::{Heard, Outcome, SourceStats};
 use crate::domain::meter::{MeterIndex, PointIndex};
 use crate::domain::quality::Reason;
 use crate::sys::clock;
-use crate::wire::plan::{Cost, Request};
+use crate::wire::modbus::exception as exception_words;
+use crate::wire::modbus::timing::Timing;
+use crate::wire::plan::Request;
 use crate::wire::register::Layout;
 
 /// The longest sleep: a clock that was set is noticed within this time.
@@ -52,14 +60,31 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 pub struct Settings {
     /// The name of the bus in the configuration.
     pub name: String,
-    /// Host name or address.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
+    /// How it is reached.
+    pub wiring: Wiring,
+    /// What it wants.
+    pub manners: Manners,
     /// How long connecting may take, and how long each answer.
     pub timeout: Duration,
     /// The meters, in the order in which they are polled.
     pub polls: Vec<Poll>,
+}
+
+impl Settings {
+    /// What the endpoint wants, by its configuration and by the devices behind it.
+    #[must_use]
+    pub fn manners(&self) -> Manners {
+        let mut manners = self.manners.clone();
+        let longest = |pause: &mut Duration, wanted: Option<Duration>| {
+            *pause = (*pause).max(wanted.unwrap_or_default());
+        };
+        for poll in &self.polls {
+            longest(&mut manners.request_pause, poll.limits.request_pause);
+            longest(&mut manners.connect_pause, poll.limits.connect_pause);
+            longest(&mut manners.min_timeout, poll.limits.min_timeout);
+        }
+        manners
+    }
 }
 
 /// One meter: which unit it is, how often it is polled, and for what.
@@ -123,7 +148,12 @@ impl Worker {
         let units = units.map(|unit| (unit, Unit::default())).collect();
         let timeout = settings.timeout;
         Self {
-            link: Link::new(&settings.name, &settings.host, settings.port, timeout),
+            link: Link::new(
+                &settings.name,
+                settings.wiring.clone(),
+                settings.manners(),
+                timeout,
+            ),
             name: settings.name.clone(),
             timeout,
             units,
@@ -216,8 +246,8 @@ impl Worker {
     }
 
     /// What requests cost on this endpoint.
-    fn cost(&self) -> Cost {
-        Cost::TCP
+    fn cost(&self) -> Timing {
+        self.link.timing()
     }
 
     /// Hands it to the app. Where the app is behind it is dropped, counted: the bus
@@ -268,8 +298,8 @@ impl Worker {
             Failure::Exception(exception) => format!(
                 "{endpoint} unit {unit} refuses registers {first} to {last} \
                  (function {fc}): {} (exception {})",
-                exception.to_string().to_lowercase(),
-                u8::from(*exception)
+                exception_words(*exception),
+                exception
             ),
             Failure::Unusable(what) => format!(
                 "{endpoint} unit {unit} answers registers {first} to {last} \

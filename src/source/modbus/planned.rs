@@ -11,17 +11,27 @@ use super::{Poll, Values};
 use crate::domain::meter::PointIndex;
 use crate::domain::quality::Reason;
 use crate::domain::snapshot::Value;
-use crate::wire::plan::{Cost, Limits, Request, Span, plan};
+use crate::wire::modbus::timing::Timing;
+use crate::wire::plan::{Limits, Request, Span, plan};
 use crate::wire::register::Layout;
 
 /// A change of what requests cost by this factor is worth a new plan.
 const COST_CHANGED: f64 = 1.5;
+/// How long a plan stands at least while only the cost changes.
+const COST_STANDS: Duration = Duration::from_secs(60);
 
 /// What a value of limited rate was before.
 #[derive(Debug, Default)]
 struct Seen {
     good: Option<(Instant, Value)>,
     doubted: Option<(Instant, Value)>,
+}
+
+/// What a plan rests on.
+struct Basis {
+    version: u64,
+    cost: Timing,
+    at: Instant,
 }
 
 /// One meter, as it is polled.
@@ -37,7 +47,7 @@ pub struct Planned {
     /// Places of points that the device refuses.
     pub refused: Vec<usize>,
     /// What was known and what requests cost when it was planned.
-    basis: Option<(u64, Cost)>,
+    basis: Option<Basis>,
     /// What was wrong at the last poll, so that the log tells changes alone.
     pub trouble: Option<Reason>,
     /// By place, of values of limited rate.
@@ -69,31 +79,40 @@ impl Planned {
             dropped: 0,
             search_after: None,
         };
-        planned.plan(&Learned::default(), Cost::TCP);
+        planned.plan(&Learned::default(), Timing::NETWORK);
         // Of these nothing will be learned.
         planned.unreadable = planned
             .unread()
             .filter_map(|place| planned.point(place))
             .map(|(point, _)| point)
             .collect();
-        planned.basis = None;
         planned
     }
 
-    /// Plans anew where what is known of the unit, or what requests cost, has changed.
-    pub fn keep_planned(&mut self, learned: &Learned, cost: Cost) {
-        let same = |a: f64, b: f64| a < b * COST_CHANGED && b < a * COST_CHANGED;
-        let stands = self.basis.is_some_and(|(version, before)| {
-            version == learned.version()
-                && same(before.request_us, cost.request_us)
-                && same(before.register_us, cost.register_us)
+    /// Plans anew where what is known of the unit has changed, and from time to time
+    /// where what requests cost has.
+    pub fn keep_planned(&mut self, learned: &Learned, cost: Timing, now: Instant) {
+        let same = |before: &Timing, registers| {
+            let (a, b) = (before.cost_ms(registers), cost.cost_ms(registers));
+            a <= b * COST_CHANGED && b <= a * COST_CHANGED
+        };
+        let stands = self.basis.as_ref().is_some_and(|basis| {
+            let costs = || same(&basis.cost, 0) && same(&basis.cost, 100);
+            basis.version == learned.version()
+                && (now.saturating_duration_since(basis.at) < COST_STANDS || costs())
         });
         if !stands {
             self.plan(learned, cost);
+            let version = learned.version();
+            self.basis = Some(Basis {
+                version,
+                cost,
+                at: now,
+            });
         }
     }
 
-    fn plan(&mut self, learned: &Learned, cost: Cost) {
+    fn plan(&mut self, learned: &Learned, cost: Timing) {
         let limits = learned.limits(self.limits());
         self.requests = plan(&self.spans, &limits, &learned.refused(), &cost);
         let refuses = |place: &usize| {
@@ -101,7 +120,6 @@ impl Planned {
             span.is_some_and(|span| learned.refuses(span))
         };
         self.refused = self.unread().filter(refuses).collect();
-        self.basis = Some((learned.version(), cost));
     }
 
     fn limits(&self) -> Limits {
@@ -124,9 +142,9 @@ impl Planned {
 
     /// One request for these points alone, whatever it costs.
     pub fn block(&self, places: &[usize], learned: &Learned) -> Option<Request> {
-        let dear = Cost {
-            request_us: 1e12,
-            register_us: 1.0,
+        let dear = Timing {
+            per_request_ms: 1e12,
+            per_register_ms: 1.0,
         };
         let spans: Vec<Span> = places
             .iter()

@@ -35,9 +35,27 @@ port = 70000
 timeout = "1"
 
 [bus.line.rtu]
-device = "/dev/ttyUSB0"
+device = "ttyUSB0"
+baud = 9601
+parity = "mark"
+stop_bits = 3
+data_bits = 7
+turnaround = "1min"
+rs485 = { rts = true }
+
+[bus.odd.rtu]
+device = "/dev/ttyS1"
+parity = "odd"
+stop_bits = 2
+
+[bus.twin.rtu]
+device = "/dev/ttyS1"
 
 [bus.far.rtu_over_tcp]
+host = "10.0.0.11"
+ignore_transaction = true
+
+[bus.near.tcp]
 host = "10.0.0.11"
 
 [broker.park]
@@ -124,8 +142,17 @@ const FOUND: &[(&str, &str, &str)] = &[
     ("sink.local.influx.token",         "is written into the configuration",          "token = { file = "),
     ("bus.main.tcp.port",               "70000 is out of range",                      "from 1 to 65535"),
     ("bus.main.tcp.timeout",            "`1` is not a duration",                      "such as \"1s\""),
-    ("bus.line.rtu",                    "`rtu` is not supported by this version",     "a Modbus TCP gateway"),
-    ("bus.far.rtu_over_tcp",            "`rtu_over_tcp` is not supported by this version", "a Modbus TCP gateway"),
+    ("bus.line.rtu.device",             "`ttyUSB0` is not the path of a device",      "ls /dev/serial/by-id"),
+    ("bus.line.rtu.baud",               "9601 is no speed that meters have",          "9600"),
+    ("bus.line.rtu.parity",             "`mark` is not a parity",                     "\"even\""),
+    ("bus.line.rtu.stop_bits",          "3 is out of range",                          "from 1 to 2"),
+    ("bus.line.rtu.data_bits",          "are not eight",                              "leave the key out"),
+    ("bus.line.rtu.turnaround",         "is longer than 10 s",                        "such as \"30ms\""),
+    ("bus.line.rtu.rs485.rts",          "is an unknown key",                          "rts_on_send"),
+    ("bus.odd.rtu.stop_bits",           "are two beside a parity bit",                "1 with parity"),
+    ("bus.twin.rtu.device",             "/dev/ttyS1 is bus `odd` already",            "one bus for each endpoint"),
+    ("bus.far.rtu_over_tcp.ignore_transaction", "is an unknown key",                  "known here"),
+    ("bus.near.tcp.host",               "10.0.0.11:502 is bus `far` already",         "swaps answers"),
     ("broker.park.password",            "is missing beside `user`",                   "name the file or credential"),
     ("meter[0].role",                   "`grit` is not a role",                       "did you mean `grid`?"),
     ("meter[0].bus",                    "there is no bus `mian`",                     "`main`"),

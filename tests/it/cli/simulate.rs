@@ -18,27 +18,32 @@ const LONG: Duration = Duration::from_secs(30);
 
 /// A park of two meters behind a gateway somewhere, a sensor, and a database.
 fn park(dir: &Path, bus: &str) -> String {
-    let meter = |id: &str, role: &str, unit: u8| {
-        format!(
-            "[[meter]]\nid = \"{id}\"\nrole = \"{role}\"\nbus = \"main\"\nunit = {unit}\nrated = \"50kW\"\n\
+    let text = text(dir, bus, "");
+    write(dir, "park.toml", &text)
+}
+
+fn meter(id: &str, role: &str, bus: &str, unit: u8) -> String {
+    format!(
+        "[[meter]]\nid = \"{id}\"\nrole = \"{role}\"\nbus = \"{bus}\"\nunit = {unit}\nrated = \"50kW\"\n\
              [[meter.point]]\nquantity = \"power\"\naddress = 0\ntype = \"i32\"\n\
              [[meter.point]]\nquantity = \"energy_import\"\naddress = 2\ntype = \"u32\"\n\
              scale = 0.1\nunit = \"Wh\"\n"
-        )
-    };
-    let text = format!(
+    )
+}
+
+fn text(dir: &Path, bus: &str, more: &str) -> String {
+    format!(
         "[park]\nid = \"small\"\nname = \"A park\"\ntime_zone = \"Asia/Shanghai\"\n\
          settlement_interval = \"1min\"\n\
-         [store]\ndir = \"{}/real\"\n[web]\nlisten = \"127.0.0.1:0\"\n{bus}\n\
+         [store]\ndir = \"{}/real\"\n[web]\nlisten = \"127.0.0.1:0\"\n{bus}\n{more}\n\
          [broker.park]\nhost = \"10.1.2.4\"\nuser = \"u\"\npassword = {{ file = \"/nowhere\" }}\n{}\n{}{}\
          [[sensor]]\nid = \"dni\"\nrole = \"weather\"\nbroker = \"park\"\ntopic = \"park/dni\"\n\
          pointer = \"/dni\"\nquantity = \"dni\"\nunit = \"W/m2\"\nexpect_every = \"1s\"\n",
         dir.display(),
         sink("http://10.1.2.5:8086", "/nowhere"),
-        meter("pcc", "grid", 1),
-        meter("tenant-1", "tenant", 7),
-    );
-    write(dir, "park.toml", &text)
+        meter("pcc", "grid", "main", 1),
+        meter("tenant-1", "tenant", "main", 7),
+    )
 }
 
 const GATEWAY: &str = "[bus.main.tcp]\nhost = \"10.1.2.3\"\ntimeout = \"200ms\"";
@@ -292,17 +297,20 @@ async fn a_rehearsal_ends_by_itself_and_leaves_its_truth() {
     assert!((0.5..30.0).contains(&flowed), "{flowed}");
 }
 
-/// The daemon reads the rehearsed park, keeps its own books of it and delivers it to
+/// The daemon reads a gateway and a serial line, keeps its own books of it and delivers it to
 /// nobody else; a meter that dies is a gap, and its return is seen.
 #[tokio::test]
 async fn a_daemon_rehearses_with_the_configuration_that_is_written_for_it() {
     let dir = tempfile::tempdir().unwrap();
-    let config = park(dir.path(), GATEWAY);
+    let line = "[bus.line.rtu]\ndevice = \"/dev/ttyUSB7\"\nbaud = 19200\nparity = \"even\"\n\
+                rs485 = {}\n";
+    let more = format!("{line}{}", meter("tenant-2", "tenant", "line", 5));
+    let config = write(dir.path(), "park.toml", &text(dir.path(), GATEWAY, &more));
     let out = dir.path().join("rehearsal.toml");
     let arguments = ["--database", "--write-config", out.to_str().unwrap()];
     let mut park = Rehearsal::start(&config, &arguments).await;
     let text = std::fs::read_to_string(&out).unwrap();
-    for gone in ["10.1.2", "/nowhere", "password", "/real"] {
+    for gone in ["10.1.2", "/nowhere", "password", "/real", "ttyUSB7"] {
         assert!(!text.contains(gone), "{gone} in {text}");
     }
     let checked = ask(&["check", "--config", out.to_str().unwrap()]).await;
@@ -314,7 +322,7 @@ async fn a_daemon_rehearses_with_the_configuration_that_is_written_for_it() {
         let found = meters.iter().find(|one| one["id"] == id);
         found.map_or(Json::Null, |meter| meter["quality"].clone())
     };
-    let all = ["pcc", "tenant-1", "dni"];
+    let all = ["pcc", "tenant-1", "tenant-2", "dni"];
     daemon
         .until("everyone", |live| {
             all.iter().all(|id| quality(live, id) == "good")
@@ -329,6 +337,36 @@ async fn a_daemon_rehearses_with_the_configuration_that_is_written_for_it() {
     park.say("off dead:tenant-1").await;
     daemon
         .until("everyone again", |live| quality(live, "tenant-1") == "good")
+        .await;
+    // A noisy line is read all the same, and one that is unplugged is missed.
+    let line = park.place("bus line").to_owned();
+    assert!(
+        line.ends_with("/line") && Path::new(&line).exists(),
+        "{line}"
+    );
+    park.say("on noise:line:30%").await;
+    park.say("on partial-echo:tenant-2").await;
+    let age = |live: &Json, id: &str| {
+        let meters = live["meters"].as_array().unwrap();
+        let found = meters.iter().find(|one| one["id"] == id);
+        found.and_then(|meter| meter["age_s"].as_f64()).unwrap()
+    };
+    for _ in 0..60 {
+        let live = daemon.until("a moment", |_| true).await;
+        assert!(
+            age(&live, "tenant-2") < 4.0,
+            "it is read each second: {live}"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    park.say("on refuse:line").await;
+    daemon
+        .until("no line", |live| quality(live, "tenant-2") != "good")
+        .await;
+    assert!(!Path::new(&line).exists());
+    park.say("off *").await;
+    daemon
+        .until("the line again", |live| quality(live, "tenant-2") == "good")
         .await;
     park.say("on broker-down").await;
     daemon

@@ -1,4 +1,5 @@
-//! A Modbus TCP server in this process that does whatever a test tells it to.
+//! A Modbus server in this process that does whatever a test tells it to, over TCP, as
+//! a serial server, and at the far end of a serial line.
 //!
 //! An honest register holds its own address, so a value in the wrong place shows.
 
@@ -6,8 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use sunledger::source::modbus::{Serial, Wiring};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_serial::{SerialPort, SerialStream};
 
 /// A request as it came.
 #[derive(Debug, Clone)]
@@ -15,12 +18,15 @@ pub struct Ask {
     /// Which request of all, and on which connection; from zero.
     pub nth: usize,
     pub connection: usize,
+    /// Zero on a line.
     pub tid: u16,
     pub unit: u8,
     pub fc: u8,
     pub address: u16,
     pub count: u16,
     pub at: SystemTime,
+    /// As it came.
+    pub bytes: Vec<u8>,
 }
 
 /// What the server does about it.
@@ -41,7 +47,53 @@ pub fn frame(tid: u16, unit: u8, pdu: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// A frame of a serial line, with a checksum computed bit by bit.
+pub fn closed(unit: u8, pdu: &[u8]) -> Vec<u8> {
+    let mut frame = [&[unit], pdu].concat();
+    let mut crc = 0xFFFF_u16;
+    for byte in &frame {
+        crc ^= u16::from(*byte);
+        for _ in 0..8 {
+            crc = (crc >> 1) ^ (0xA001 * (crc & 1));
+        }
+    }
+    frame.extend(crc.to_le_bytes());
+    frame
+}
+
 impl Ask {
+    /// The request in these bytes: twelve over TCP, eight on a line.
+    fn parse(bytes: &[u8], nth: usize, connection: usize) -> Self {
+        let word = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
+        let on_a_line = bytes.len() == 8;
+        let at = if on_a_line { 0 } else { 6 };
+        if on_a_line {
+            assert_eq!(closed(bytes[0], &bytes[1..6]), bytes, "a damaged question");
+        } else {
+            assert_eq!(&bytes[2..6], [0, 0, 0, 6], "a damaged question");
+        }
+        Self {
+            nth,
+            connection,
+            tid: if on_a_line { 0 } else { word(0) },
+            unit: bytes[at],
+            fc: bytes[at + 1],
+            address: word(at + 2),
+            count: word(at + 4),
+            at: SystemTime::now(),
+            bytes: bytes.to_vec(),
+        }
+    }
+
+    /// A frame of the kind in which it came.
+    pub fn frame(&self, unit: u8, pdu: &[u8]) -> Vec<u8> {
+        if self.bytes.len() == 8 {
+            closed(unit, pdu)
+        } else {
+            frame(self.tid, unit, pdu)
+        }
+    }
+
     /// The honest registers.
     pub fn words(&self) -> Vec<u16> {
         (0..self.count)
@@ -51,7 +103,7 @@ impl Ask {
 
     /// An answer with these registers, in step in all else.
     pub fn answer(&self, words: &[u16]) -> Vec<u8> {
-        frame(self.tid, self.unit, &self.pdu(words))
+        self.frame(self.unit, &self.pdu(words))
     }
 
     pub fn pdu(&self, words: &[u16]) -> Vec<u8> {
@@ -62,11 +114,16 @@ impl Ask {
 
     /// A Modbus exception.
     pub fn exception(&self, code: u8) -> Vec<u8> {
-        frame(self.tid, self.unit, &[self.fc | 0x80, code])
+        self.frame(self.unit, &[self.fc | 0x80, code])
+    }
+
+    /// The honest answer.
+    pub fn good(&self) -> Vec<u8> {
+        self.answer(&self.words())
     }
 
     pub fn honest(&self) -> Vec<Act> {
-        vec![Act::Send(self.answer(&self.words()))]
+        vec![Act::Send(self.good())]
     }
 }
 
@@ -74,14 +131,24 @@ type Manners = dyn Fn(&Ask) -> Vec<Act> + Send + Sync;
 
 /// A running server; ends with the runtime of the test.
 pub struct Hostile {
+    /// The port, where there is one.
     pub port: u16,
-    asks: Arc<Mutex<Vec<Ask>>>,
-    open: Arc<AtomicUsize>,
-    most_open: Arc<AtomicUsize>,
-    connections: Arc<AtomicUsize>,
+    wiring: Wiring,
+    seen: Arc<Seen>,
+    /// The near end of the line stays open, or the far end would see it hang up.
+    _line: Option<SerialStream>,
+}
+
+#[derive(Default)]
+struct Seen {
+    asks: Mutex<Vec<Ask>>,
+    open: AtomicUsize,
+    most_open: AtomicUsize,
+    connections: AtomicUsize,
 }
 
 impl Hostile {
+    /// Modbus TCP.
     pub async fn start(manners: impl Fn(&Ask) -> Vec<Act> + Send + Sync + 'static) -> Self {
         Self::start_at(0, manners).await
     }
@@ -90,98 +157,133 @@ impl Hostile {
         port: u16,
         manners: impl Fn(&Ask) -> Vec<Act> + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
-        let server = Self {
-            port: listener.local_addr().unwrap().port(),
-            asks: Arc::default(),
-            open: Arc::default(),
-            most_open: Arc::default(),
-            connections: Arc::default(),
-        };
-        let (asks, open) = (Arc::clone(&server.asks), Arc::clone(&server.open));
-        let most_open = Arc::clone(&server.most_open);
-        let connections = Arc::clone(&server.connections);
-        let manners: Arc<Manners> = Arc::new(manners);
+        let (port, seen) = listen(port, 12, Arc::new(manners)).await;
+        let host = "127.0.0.1".to_owned();
+        Self {
+            port,
+            wiring: Wiring::Tcp { host, port },
+            seen,
+            _line: None,
+        }
+    }
+
+    /// A serial server: frames of a line over TCP.
+    pub async fn rtu_over_tcp(manners: impl Fn(&Ask) -> Vec<Act> + Send + Sync + 'static) -> Self {
+        let (port, seen) = listen(0, 8, Arc::new(manners)).await;
+        let host = "127.0.0.1".to_owned();
+        Self {
+            port,
+            wiring: Wiring::RtuOverTcp { host, port },
+            seen,
+            _line: None,
+        }
+    }
+
+    /// A device at the far end of a serial line.
+    pub fn on_a_line(manners: impl Fn(&Ask) -> Vec<Act> + Send + Sync + 'static) -> Self {
+        let (far, near) = SerialStream::pair().unwrap();
+        let mut serial = Serial::new(&near.name().unwrap());
+        serial.line.baud = 115_200;
+        let seen = Arc::new(Seen::default());
+        let watched = Arc::clone(&seen);
         tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                // A client that has hung up did so before it connected anew; its task
-                // may take a moment to see it. One that has not is counted twice.
-                for _ in 0..2_000 {
-                    if open.load(Ordering::SeqCst) > 0 {
-                        tokio::time::sleep(Duration::from_millis(1)).await;
-                    }
-                }
-                let connection = connections.fetch_add(1, Ordering::SeqCst);
-                let now_open = open.fetch_add(1, Ordering::SeqCst) + 1;
-                most_open.fetch_max(now_open, Ordering::SeqCst);
-                let (asks, open) = (Arc::clone(&asks), Arc::clone(&open));
-                let manners = Arc::clone(&manners);
-                tokio::spawn(async move {
-                    let _ = serve(stream, connection, &asks, &*manners).await;
-                    open.fetch_sub(1, Ordering::SeqCst);
-                });
-            }
+            let _ = serve(far, 8, 0, &watched, &manners).await;
         });
-        server
+        Self {
+            port: 0,
+            wiring: Wiring::Serial(serial),
+            seen,
+            _line: Some(near),
+        }
+    }
+
+    /// How it is reached.
+    pub fn wiring(&self) -> Wiring {
+        self.wiring.clone()
     }
 
     /// Every request so far.
     pub fn asks(&self) -> Vec<Ask> {
-        self.asks.lock().unwrap().clone()
+        self.seen.asks.lock().unwrap().clone()
     }
 
     pub fn connections(&self) -> usize {
-        self.connections.load(Ordering::SeqCst)
+        self.seen.connections.load(Ordering::SeqCst)
     }
 
     pub fn open(&self) -> usize {
-        self.open.load(Ordering::SeqCst)
+        self.seen.open.load(Ordering::SeqCst)
     }
 
     pub fn most_open(&self) -> usize {
-        self.most_open.load(Ordering::SeqCst)
+        self.seen.most_open.load(Ordering::SeqCst)
     }
 }
 
+async fn listen(port: u16, question: usize, manners: Arc<Manners>) -> (u16, Arc<Seen>) {
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let seen = Arc::new(Seen::default());
+    let watched = Arc::clone(&seen);
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            // A client that has hung up did so before it connected anew; its task
+            // may take a moment to see it. One that has not is counted twice.
+            for _ in 0..2_000 {
+                if watched.open.load(Ordering::SeqCst) > 0 {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            }
+            let connection = watched.connections.fetch_add(1, Ordering::SeqCst);
+            let now_open = watched.open.fetch_add(1, Ordering::SeqCst) + 1;
+            watched.most_open.fetch_max(now_open, Ordering::SeqCst);
+            let (seen, manners) = (Arc::clone(&watched), Arc::clone(&manners));
+            tokio::spawn(async move {
+                let _ = stream.set_nodelay(true);
+                let _ = serve(stream, question, connection, &seen, &*manners).await;
+                seen.open.fetch_sub(1, Ordering::SeqCst);
+            });
+        }
+    });
+    (port, seen)
+}
+
 async fn serve(
-    mut stream: TcpStream,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    question: usize,
     connection: usize,
-    asks: &Mutex<Vec<Ask>>,
+    seen: &Seen,
     manners: &Manners,
 ) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
+    let mut came = Vec::new();
     loop {
-        let mut bytes = [0; 12];
-        stream.read_exact(&mut bytes).await?;
-        let word = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
+        while came.len() < question {
+            if stream.read_buf(&mut came).await? == 0 {
+                return Ok(());
+            }
+        }
+        let bytes: Vec<u8> = came.drain(..question).collect();
         let ask = {
-            let mut asks = asks.lock().unwrap();
-            let ask = Ask {
-                nth: asks.len(),
-                connection,
-                tid: word(0),
-                unit: bytes[6],
-                fc: bytes[7],
-                address: word(8),
-                count: word(10),
-                at: SystemTime::now(),
-            };
-            asks.push(ask.clone());
-            ask
+            let mut asks = seen.asks.lock().unwrap();
+            let nth = asks.len();
+            asks.push(Ask::parse(&bytes, nth, connection));
+            asks.last().unwrap().clone()
         };
         for act in manners(&ask) {
             match act {
                 Act::Send(bytes) => stream.write_all(&bytes).await?,
                 // A peer that hangs up meanwhile ends the wait.
                 Act::Wait(time) => {
-                    let mut early = [0; 1];
-                    let gone = tokio::time::timeout(time, stream.peek(&mut early)).await;
-                    if matches!(gone, Ok(Ok(0) | Err(_))) {
-                        return Ok(());
-                    }
-                    if gone.is_ok() {
-                        tokio::time::sleep(time).await;
+                    let until = tokio::time::Instant::now() + time;
+                    let mut reading = true;
+                    while reading {
+                        let more = tokio::time::timeout_at(until, stream.read_buf(&mut came)).await;
+                        match more {
+                            Ok(Ok(0) | Err(_)) => return Ok(()),
+                            Ok(Ok(_)) => (),
+                            Err(_elapsed) => reading = false,
+                        }
                     }
                 }
                 Act::Close => return Ok(()),

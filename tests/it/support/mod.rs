@@ -5,6 +5,8 @@ pub mod fake_broker;
 pub mod hostile;
 pub mod http;
 pub mod influx;
+pub mod lines;
+pub mod misattribution;
 pub mod mosquitto;
 pub mod peer;
 pub mod pymodbus;

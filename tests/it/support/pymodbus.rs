@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
-/// The version that the script in `tests/peers` is written for.
-const PYMODBUS: &str = "pymodbus==3.11.1";
+/// The version that the script in `tests/peers` is written for, and what it needs for
+/// serial lines.
+const PYMODBUS: &str = "pymodbus==3.11.1 pyserial==3.5";
 
 /// A Python with pymodbus, in an environment of its own under `target`.
 fn python() -> &'static PathBuf {
@@ -16,7 +17,7 @@ fn python() -> &'static PathBuf {
         let home = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("pymodbus");
         let python = home.join("bin/python");
         let works = |python: &PathBuf| {
-            let check = "import pymodbus; assert pymodbus.__version__ == '3.11.1'";
+            let check = "import pymodbus, serial; assert pymodbus.__version__ == '3.11.1'";
             let run = Command::new(python).args(["-c", check]).output();
             run.is_ok_and(|run| run.status.success())
         };
@@ -47,9 +48,15 @@ impl Pymodbus {
     /// Serves `units`: by unit, then table (`coils`, `discrete`, `holding`,
     /// `input`), then first address, a list of values.
     pub fn serve(units: &serde_json::Value) -> Self {
+        Self::serve_as(&["tcp"], units)
+    }
+
+    /// The same as `tcp`, as `rtu_over_tcp`, or as `rtu` on a device.
+    pub fn serve_as(kind: &[&str], units: &serde_json::Value) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/modbus_server.py");
         let mut child = Command::new(python())
             .arg(script)
+            .args(kind)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

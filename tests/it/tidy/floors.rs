@@ -37,7 +37,17 @@ const fn effects(module: &'static str, may: &'static [&'static str]) -> Floor {
 }
 
 /// The types that `config` builds for the floors of effects, and hands over.
-pub const SETTINGS: &[&str] = &["Settings", "Poll", "Subscription", "Tls", "Secret"];
+pub const SETTINGS: &[&str] = &[
+    "Settings",
+    "Poll",
+    "Wiring",
+    "Manners",
+    "Serial",
+    "Rs485",
+    "Subscription",
+    "Tls",
+    "Secret",
+];
 
 /// What each module may use. A row may name only rows above it, so the table
 /// itself cannot describe a cycle; beside them a module may use its own parts.
@@ -90,7 +100,17 @@ pub const FLOORS: &[Floor] = &[
 
 /// What only floors with effects may touch. The pure ones get data, not devices.
 const EFFECTS: &[&str] = &[
-    "tokio", "tracing", "rusqlite", "reqwest", "rumqttc", "axum", "hyper", "socket2", "clap",
+    "tokio",
+    "tokio_serial",
+    "serial2",
+    "tracing",
+    "rusqlite",
+    "reqwest",
+    "rumqttc",
+    "axum",
+    "hyper",
+    "socket2",
+    "clap",
 ];
 const STD_EFFECTS: &[&str] = &["fs", "net", "env", "process", "thread", "os"];
 
