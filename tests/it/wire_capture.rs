@@ -24,7 +24,9 @@ fn any_table(ask: &Ask) -> Vec<Act> {
     let bytes = usize::from(ask.count).div_ceil(8);
     let mut pdu = vec![ask.fc, u8::try_from(bytes).unwrap()];
     pdu.resize(2 + bytes, 0xFF);
-    vec![Act::Send(crate::support::hostile::frame(ask.tid, ask.unit, &pdu))]
+    vec![Act::Send(crate::support::hostile::frame(
+        ask.tid, ask.unit, &pdu,
+    ))]
 }
 
 /// A wire that is listened in on: the questions on it, each as its bytes.
@@ -69,9 +71,24 @@ fn tshark(questions: &[Vec<u8>], dir: &Path) -> Vec<(u8, u8, u16, u16)> {
     let (text, capture) = (dir.join("dump.txt"), dir.join("capture.pcap"));
     std::fs::write(&text, dump).unwrap();
     let remedy = "tshark is missing; try\n  apt-get install -y tshark";
-    let run = Command::new("text2pcap").args(["-q", "-T", "50000,502"]).arg(&text).arg(&capture).output().expect(remedy);
-    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    let fields = ["mbtcp.unit_id", "modbus.func_code", "modbus.reference_num", "modbus.word_cnt", "modbus.bit_cnt"];
+    let run = Command::new("text2pcap")
+        .args(["-q", "-T", "50000,502"])
+        .arg(&text)
+        .arg(&capture)
+        .output()
+        .expect(remedy);
+    assert!(
+        run.status.success(),
+        "{}",
+        String::from_utf8_lossy(&run.stderr)
+    );
+    let fields = [
+        "mbtcp.unit_id",
+        "modbus.func_code",
+        "modbus.reference_num",
+        "modbus.word_cnt",
+        "modbus.bit_cnt",
+    ];
     let run = Command::new("tshark")
         .arg("-r")
         .arg(&capture)
@@ -84,9 +101,18 @@ fn tshark(questions: &[Vec<u8>], dir: &Path) -> Vec<(u8, u8, u16, u16)> {
     said.lines()
         .map(|line| {
             let columns: Vec<&str> = line.split('\t').collect();
-            let count = if columns[3].is_empty() { columns[4] } else { columns[3] };
+            let count = if columns[3].is_empty() {
+                columns[4]
+            } else {
+                columns[3]
+            };
             let small = |text| u8::try_from(number(text)).unwrap();
-            (small(columns[0]), small(columns[1]), number(columns[2]), number(count))
+            (
+                small(columns[0]),
+                small(columns[1]),
+                number(columns[2]),
+                number(count),
+            )
         })
         .collect()
 }
@@ -98,10 +124,16 @@ fn planned(config: &Path) -> BTreeSet<(u8, u8, u16, u16)> {
         .arg(config)
         .output()
         .unwrap();
-    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    assert!(
+        run.status.success(),
+        "{}",
+        String::from_utf8_lossy(&run.stderr)
+    );
     let plan: Json = serde_json::from_slice(&run.stdout).unwrap();
     let buses = plan["buses"].as_array().unwrap();
-    let meters = buses.iter().flat_map(|bus| bus["meters"].as_array().unwrap());
+    let meters = buses
+        .iter()
+        .flat_map(|bus| bus["meters"].as_array().unwrap());
     meters
         .flat_map(|meter| {
             let number = |value: &Json| u16::try_from(value.as_u64().unwrap()).unwrap();
@@ -109,7 +141,12 @@ fn planned(config: &Path) -> BTreeSet<(u8, u8, u16, u16)> {
             let requests = meter["requests"].as_array().unwrap();
             requests.iter().map(move |request| {
                 let fc = u8::try_from(number(&request["fc"])).unwrap();
-                (unit, fc, number(&request["address"]), number(&request["count"]))
+                (
+                    unit,
+                    fc,
+                    number(&request["address"]),
+                    number(&request["count"]),
+                )
             })
         })
         .collect()
@@ -136,7 +173,10 @@ async fn tshark_reads_the_questions_of_the_plan_and_none_that_writes() {
         ("current_l1", 4, 7, "type = \"u32\"\nunit = \"A\""),
         ("status", 1, 40, ""),
     ]);
-    let two = points(&[("power", 4, 300, "type = \"i32\"\nunit = \"W\""), ("level", 2, 9, "unit = \"m\"")]);
+    let two = points(&[
+        ("power", 4, 300, "type = \"i32\"\nunit = \"W\""),
+        ("level", 2, 9, "unit = \"m\""),
+    ]);
     let text = format!(
         "[park]\nid = \"p\"\ntime_zone = \"UTC\"\nlatitude = 1.0\nlongitude = 1.0\n\
          [store]\ndir = \"{}\"\n[web]\nlisten = \"127.0.0.1:0\"\n\
@@ -153,10 +193,17 @@ async fn tshark_reads_the_questions_of_the_plan_and_none_that_writes() {
         heard += source.next().await.values.len();
     }
     source.stop.cancel();
-    tokio::time::timeout(Duration::from_secs(30), source.task).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(30), source.task)
+        .await
+        .unwrap()
+        .unwrap();
     let questions = questions.lock().unwrap().clone();
     let decoded = tshark(&questions, dir.path());
-    assert_eq!(decoded.len(), questions.len(), "tshark knows each as a question");
+    assert_eq!(
+        decoded.len(),
+        questions.len(),
+        "tshark knows each as a question"
+    );
     assert!(decoded.len() > 50, "{}", decoded.len());
     let functions: BTreeSet<u8> = decoded.iter().map(|row| row.1).collect();
     assert_eq!(functions, BTreeSet::from([1, 2, 3, 4]));
