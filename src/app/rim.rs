@@ -70,8 +70,11 @@ pub fn start_sources(
     stats: &Arc<SourceStats>,
 ) {
     for bus in &setup.buses {
-        let worker = modbus::run(bus.clone(), heard.clone(), stop.clone(), Arc::clone(stats));
-        tasks.start(&format!("bus {}", bus.name), worker);
+        let mut bus = bus.clone();
+        bus.memory = Some(modbus::memory::path(&setup.store.dir, &bus.name));
+        let task = format!("bus {}", bus.name);
+        let worker = modbus::run(bus, heard.clone(), stop.clone(), Arc::clone(stats));
+        tasks.start(&task, worker);
     }
     for broker in &setup.brokers {
         let mut settings = broker.settings.clone();

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{CONFIG, ConfigFile, Failure, print};
-use crate::config::{self, ConfigError, Problem};
+use crate::config::{self, ConfigError, Problem, Setup};
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -43,15 +43,28 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     match found {
         Ok(_) if silent => Ok(()),
         Ok(setup) => print(&format!(
-            "{}: ok. Park `{}`: {} meters and sensors on {} buses and {} brokers, {} sinks.\n",
+            "{}: ok. Park `{}`: {} meters and sensors on {} buses and {} brokers, {} sinks.\n{}",
             arguments.file.config.display(),
             setup.park.id,
             setup.park.meters.len(),
             setup.buses.len(),
             setup.brokers.len(),
             setup.sinks.len(),
+            customary(&setup),
         )),
         Err(_) if silent => Err(Failure::new(CONFIG, "")),
         Err(error) => Err(error.into()),
     }
+}
+
+/// What of the templates in use no document states.
+fn customary(setup: &Setup) -> String {
+    let lines = setup.templates.iter().filter_map(|template| {
+        let keys = template.customary();
+        (!keys.is_empty()).then(|| {
+            let (name, keys) = (&template.name, keys.join(", "));
+            format!("  note: {name}: {keys}: customary, no document states it; compare with the device\n")
+        })
+    });
+    lines.collect()
 }

@@ -14,6 +14,7 @@
 
 pub mod check;
 pub mod demo;
+pub mod devices;
 pub mod influx;
 pub mod plan;
 pub mod report;
@@ -72,6 +73,8 @@ enum Command {
     Check(check::Arguments),
     /// Show what the configuration asks of each bus: requests, bytes, load in percent
     Plan(plan::Arguments),
+    /// List the device templates, or one of them with its points and sources
+    Devices(devices::Arguments),
     /// Show what a running daemon sees now
     Status(status::Arguments),
     /// Write a report from the ledger, also while the daemon runs
@@ -197,6 +200,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Run(arguments) => run::run(&arguments, format),
         Command::Check(arguments) => check::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
+        Command::Devices(arguments) => devices::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Influx(command) => influx::run(command),

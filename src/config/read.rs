@@ -6,6 +6,8 @@
 //! that is not TOML stops at its first fault, because nothing behind it can be
 //! told apart.
 
+mod lists;
+
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,6 +15,8 @@ use std::time::Duration;
 use serde::Serialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+pub use lists::Listed;
 
 /// One mistake in a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -142,14 +146,6 @@ impl<'a> Table<'a> {
     #[must_use]
     pub fn has(&self, key: &str) -> bool {
         self.get(key).is_some()
-    }
-
-    fn wrong_type(&self, key: &str, value: &DeValue<'_>, expected: &str, example: &str) {
-        self.problem(
-            key,
-            format!("{} stands where {expected} belongs", kind(value)),
-            format!("for example `{key} = {example}`"),
-        );
     }
 
     fn missing(&self, key: &str, example: &str) {

@@ -3,6 +3,7 @@
 
 mod check;
 mod demo;
+mod devices;
 mod refusals;
 mod report;
 mod secrets;

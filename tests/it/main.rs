@@ -9,6 +9,7 @@
 
 mod backlog;
 mod cli;
+mod devices;
 mod influx;
 mod kills;
 mod link;
