@@ -183,7 +183,7 @@ fn page(template: &Template) -> String {
     text.push_str(&aligned(&rows));
     for point in &template.points {
         if let Some(note) = &point.note {
-            text.push_str(&format!("\n{}: {note}", point.spec.quantity.name));
+            text.push_str(&format!("\n{}: {note}\n", point.spec.quantity.name));
         }
     }
     text.push_str("\nSources:\n");

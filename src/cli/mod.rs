@@ -19,6 +19,7 @@ pub mod influx;
 pub mod plan;
 pub mod report;
 pub mod run;
+pub mod simulate;
 pub mod status;
 
 use std::ffi::OsString;
@@ -77,6 +78,8 @@ enum Command {
     Devices(devices::Arguments),
     /// Show what a running daemon sees now
     Status(status::Arguments),
+    /// Serve the park of a configuration on this machine, with faults, to rehearse
+    Simulate(simulate::Arguments),
     /// Write a report from the ledger, also while the daemon runs
     Report(report::Arguments),
     /// Prepare InfluxDB, or prove that everything arrived there
@@ -202,6 +205,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments, format),
         Command::Report(arguments) => report::run(&arguments),
         Command::Influx(command) => influx::run(command),
     };

@@ -2,6 +2,7 @@
 
 use super::super::check::parse;
 use super::super::{Problem, Setup};
+use crate::domain::quality::Reason;
 use crate::domain::snapshot::Value;
 use crate::domain::units::CountUnit;
 use crate::source::modbus::Poll;
@@ -198,6 +199,55 @@ fn transformers_multiply_what_they_transform() {
     let setup = read(&meter("secondary-meter", odd)).unwrap();
     let unit = setup.park.meters[0].points[1].register.unwrap().unit;
     assert_eq!(unit, CountUnit::new(2_000_000_000, 11).unwrap());
+}
+
+/// What the only point of a meter says of an answer from register 40 on.
+fn point_says(keys: &str, point: &str, answer: &[u16]) -> Result<Value, Reason> {
+    let point = format!("{keys}\nonly = []\n[[meter.point]]\naddress = 40\n{point}");
+    let meters = meter("secondary-meter", &point).replace("tenant", "monitor");
+    let (_, poll) = comes_to(&meters);
+    poll.points[0].1.value(40, answer, &[])
+}
+
+#[test]
+fn a_ratio_touches_nothing_that_no_transformer_transforms() {
+    let transformer =
+        "transformer = { ct = \"400/5\", vt = \"10000/100\", programmed = \"secondary\" }";
+    for (quantity, unit) in [("frequency", "Hz"), ("power_factor", "1"), ("temp", "degC")] {
+        for keys in [transformer, "multiplier = 80"] {
+            let point = format!("quantity = \"{quantity}\"\nunit = \"{unit}\"\ntype = \"u16\"");
+            let said = point_says(keys, &point, &[50]);
+            assert_eq!(said, Ok(Value::Analog(50.0)), "{quantity} with {keys}");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_plausible_is_told_by_the_point_or_by_the_nameplate() {
+    let out = Err(Reason::OutOfRange);
+    let analog = |value| Ok(Value::Analog(value));
+    let range = "quantity = \"power\"\ntype = \"i16\"\nunit = \"kW\"\nmin = -1\nmax = 3";
+    let power = "quantity = \"power\"\ntype = \"i16\"\nunit = \"kW\"";
+    let minus = u16::MAX;
+    #[rustfmt::skip]
+    let cases = [
+        // meter              point    raw        said
+        ("",                  range,   3,         analog(3_000.0)),
+        ("",                  range,   4,         out),
+        ("",                  range,   minus,     analog(-1_000.0)),
+        ("",                  range,   minus - 1, out),
+        ("invert = true",     range,   3,         analog(-3_000.0)),
+        ("invert = true",     range,   minus - 1, out),
+        ("rated = \"2kW\"",   power,   4,         analog(4_000.0)),
+        ("rated = \"2kW\"",   power,   5,         out),
+        ("rated = \"2kW\"",   power,   minus - 4, out),
+        // What the point says itself counts more than the nameplate.
+        ("rated = \"1kW\"",   range,   3,         analog(3_000.0)),
+        ("",                  power,   500,       analog(500_000.0)),
+    ];
+    for (keys, point, raw, expected) in cases {
+        assert_eq!(point_says(keys, point, &[raw]), expected, "{keys} {raw}");
+    }
 }
 
 #[test]

@@ -17,6 +17,7 @@ pub mod live;
 pub mod modbus;
 pub mod park;
 pub mod physics;
+pub mod rehearsal;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -7,6 +7,7 @@ mod devices;
 mod refusals;
 mod report;
 mod secrets;
+mod simulate;
 mod status;
 mod usage;
 

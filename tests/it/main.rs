@@ -27,3 +27,4 @@ mod support;
 mod tidy;
 mod unit_file;
 mod web;
+mod wire_capture;

@@ -31,9 +31,9 @@ const PLAIN: Decode = Decode::Analog {
 /// A worker under test.
 pub struct Source {
     pub heard: mpsc::Receiver<Heard>,
-    stop: CancellationToken,
+    pub stop: CancellationToken,
     pub stats: Arc<SourceStats>,
-    task: JoinHandle<()>,
+    pub task: JoinHandle<()>,
 }
 
 impl Source {

@@ -2,6 +2,7 @@
 //! foreign ones.
 
 mod broker;
+mod rehearsal;
 
 use std::net::SocketAddr;
 use std::path::Path;

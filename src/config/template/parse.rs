@@ -304,6 +304,7 @@ fn factor_meaning(table: &Table<'_>) -> Option<Meaning> {
             (Ok(_), None) => (),
         }
     }
+    known.sort_by_key(|(code, _)| *code);
     Some(Meaning::Codes(known))
 }
 

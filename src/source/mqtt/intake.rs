@@ -11,6 +11,7 @@
 //! A device that says that it goes has no value from that moment on.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -22,10 +23,10 @@ use crate::source::Rejected;
 use crate::wire::mqtt::moment::{Age, judge};
 use crate::wire::mqtt::reader::Values;
 use crate::wire::mqtt::sparkplug::{Kind, Node, Taken, Topic, Word};
-use crate::wire::mqtt::{Fault, Payload, Said, Speech};
+use crate::wire::mqtt::{Fault, Payload, Said, Speech, Way};
 
 /// How much of a payload a person is shown.
-const EXCERPT: usize = 40;
+const EXCERPT: usize = 60;
 
 /// A sensor and one of its ways.
 type Route = (usize, usize);
@@ -75,6 +76,7 @@ pub struct Arrival {
 #[derive(Debug)]
 pub struct Intake {
     sensors: Vec<Subscription>,
+    ways: Vec<Vec<Arc<Way>>>,
     exact: BTreeMap<String, Vec<Route>>,
     wild: Vec<Route>,
     nodes: BTreeMap<NodeName, Node>,
@@ -102,7 +104,9 @@ impl Intake {
             }
         }
         let away = vec![false; sensors.len()];
+        let shared = |sensor: &Subscription| sensor.ways.iter().cloned().map(Arc::new).collect();
         Self {
+            ways: sensors.iter().map(shared).collect(),
             sensors,
             exact,
             wild,
@@ -147,15 +151,13 @@ impl Intake {
             .collect()
     }
 
+    fn way(&self, (sensor, way): Route) -> Option<&Arc<Way>> {
+        self.ways.get(sensor)?.get(way)
+    }
+
     fn routes(&self, topic: &str) -> Vec<Route> {
         let mut routes = self.exact.get(topic).cloned().unwrap_or_default();
-        let means = |(sensor, way): &&Route| {
-            let way = self
-                .sensors
-                .get(*sensor)
-                .and_then(|sensor| sensor.ways.get(*way));
-            way.is_some_and(|way| way.filter.means(topic))
-        };
+        let means = |route: &&Route| self.way(**route).is_some_and(|way| way.filter.means(topic));
         routes.extend(self.wild.iter().filter(means));
         routes
     }
@@ -166,11 +168,9 @@ impl Intake {
         let payload = Payload::new(&message.payload);
         let mut taken: Option<Taken> = None;
         for route in self.routes(&message.topic) {
-            let way = self
-                .sensors
-                .get(route.0)
-                .and_then(|sensor| sensor.ways.get(route.1));
-            let Some(way) = way.cloned() else { continue };
+            let Some(way) = self.way(route).cloned() else {
+                continue;
+            };
             match &way.speech {
                 Speech::Presence(words) => {
                     if let Some(there) = words.is_there(&payload) {
@@ -182,10 +182,9 @@ impl Intake {
                     let said = reader.read(&payload);
                     let fault = said.as_ref().and_then(|said| said.fault);
                     understood.rejected = fault.map(rejected).or(understood.rejected);
-                    let said = said.filter(|said| self.is_new(route, said));
-                    understood
-                        .said
-                        .extend(said.and_then(|said| self.utter(route.0, said, message, arrival)));
+                    if let Some(said) = said.filter(|said| self.is_new(route, said)) {
+                        self.utter(route.0, said, message, arrival, &mut understood.said);
+                    }
                 }
                 Speech::Sparkplug(outlook) => {
                     let Some(topic) = Topic::parse(&message.topic) else {
@@ -208,8 +207,7 @@ impl Intake {
                         }
                         (Kind::Birth | Kind::Data, _) => {
                             for said in outlook.read(taken) {
-                                let uttered = self.utter(route.0, said, message, arrival);
-                                understood.said.extend(uttered);
+                                self.utter(route.0, said, message, arrival, &mut understood.said);
                             }
                         }
                         (Kind::Death, _) => {}
@@ -281,8 +279,11 @@ impl Intake {
         mut said: Said,
         message: &Message,
         arrival: Arrival,
-    ) -> Option<Utterance> {
-        let known = self.sensors.get(sensor)?;
+        out: &mut Vec<Utterance>,
+    ) {
+        let Some(known) = self.sensors.get(sensor) else {
+            return;
+        };
         let age = said
             .time
             .zip(arrival.wall)
@@ -299,9 +300,14 @@ impl Intake {
             }
             _ if said.past => (Duration::ZERO, true),
             Some(Age::Standing(age)) => (age, false),
-            Some(Age::Old) if message.retain => return None,
-            Some(Age::Old) => (Duration::ZERO, true),
-            None if unknown_age => return None,
+            Some(Age::Old(_)) if message.retain => return,
+            Some(Age::Old(age)) => {
+                if !arrival.in_backlog {
+                    out.push(too_old(sensor, &said, age, message));
+                }
+                (Duration::ZERO, true)
+            }
+            None if unknown_age => return,
             None => (Duration::ZERO, arrival.in_backlog),
         };
         if said.values.iter().any(|(_, value)| value.is_ok())
@@ -314,7 +320,7 @@ impl Intake {
             .iter()
             .filter_map(|(_, value)| value.err())
             .next_back();
-        Some(Utterance {
+        out.push(Utterance {
             sensor,
             detail: worst.map(|reason| complaint(message, reason, said.note.as_deref())),
             may_stand: late && arrival.in_backlog && said.time.is_none() && !said.past,
@@ -322,7 +328,24 @@ impl Intake {
             age,
             late,
             presence: false,
-        })
+        });
+    }
+}
+
+/// Why values that came are no measurement of now: a slow clock looks like that, too.
+fn too_old(sensor: usize, said: &Said, age: Duration, message: &Message) -> Utterance {
+    let note = format!("a time {} s ago; its values no longer stand", age.as_secs());
+    let points = said.values.iter();
+    Utterance {
+        sensor,
+        values: points
+            .map(|(point, _)| (*point, Err(Reason::Stale)))
+            .collect(),
+        detail: Some(complaint(message, Reason::Stale, Some(&note))),
+        age: Duration::ZERO,
+        late: false,
+        may_stand: false,
+        presence: false,
     }
 }
 

@@ -103,8 +103,13 @@ fn a_message_is_of_now_or_late_or_no_measurement() {
         )]);
         let payload = format!(r#"{{"p": 5, "ts": "{time}"}}"#);
         let understood = said(&mut intake, "t", &payload, *retain, *backlog);
-        let found: Vec<Fate> = understood
+        let (gaps, values): (Vec<_>, Vec<_>) = understood
             .said
+            .iter()
+            .partition(|one| one.values[0].1 == Err(Reason::Stale));
+        let explained = *situation == "old by its own word";
+        assert_eq!(!gaps.is_empty(), explained, "{situation}");
+        let found: Vec<Fate> = values
             .iter()
             .map(|one| {
                 assert_eq!(one.values, number(5.0), "{situation}");
@@ -124,6 +129,26 @@ fn a_clock_that_is_ahead_makes_a_gap_that_says_so() {
     assert_eq!(understood.said[0].values, [(0, Err(Reason::Clock))]);
     let detail = understood.said[0].detail.as_deref();
     assert_eq!(detail, Some("t says a time 3600 s ahead of our clock"));
+}
+
+#[test]
+fn a_clock_that_is_behind_says_why_nothing_is_of_now() {
+    let mut intake = Intake::new(vec![sensor(vec![values("t", &["/p"], true, false)], false)]);
+    let payload = r#"{"p": 5, "ts": "2026-03-02T09:15:00Z"}"#;
+    let understood = said(&mut intake, "t", payload, false, false);
+    let [gap, late] = &understood.said[..] else {
+        panic!("{understood:?}");
+    };
+    assert_eq!(
+        (&gap.values[..], gap.late),
+        (&[(0, Err(Reason::Stale))][..], false)
+    );
+    let detail = gap.detail.as_deref();
+    assert_eq!(
+        detail,
+        Some("t says a time 3600 s ago; its values no longer stand")
+    );
+    assert_eq!((late.values.clone(), late.late), (number(5.0), true));
 }
 
 #[test]

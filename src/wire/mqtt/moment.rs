@@ -84,7 +84,7 @@ pub enum Age {
     /// So long ago, and still standing.
     Standing(Duration),
     /// So long ago that the values no longer stand.
-    Old,
+    Old(Duration),
     /// So far ahead of our clock that one of the two is wrong.
     Ahead(Duration),
 }
@@ -94,7 +94,7 @@ pub enum Age {
 #[must_use]
 pub fn judge(time: Timestamp, now: Timestamp, stand_for: Option<Duration>) -> Age {
     match Duration::try_from(now.duration_since(time)) {
-        Ok(age) if stand_for.is_some_and(|limit| age > limit) => Age::Old,
+        Ok(age) if stand_for.is_some_and(|limit| age > limit) => Age::Old(age),
         Ok(age) => Age::Standing(age),
         Err(_) => match Duration::try_from(time.duration_since(now)) {
             Ok(ahead) if ahead > AHEAD => Age::Ahead(ahead),
@@ -149,7 +149,7 @@ mod tests {
         let cases = [
             ("2026-03-02T10:14:50Z", limit, Age::Standing(s(10))),
             ("2026-03-02T10:14:45Z", limit, Age::Standing(s(15))),
-            ("2026-03-02T10:14:44Z", limit, Age::Old),
+            ("2026-03-02T10:14:44Z", limit, Age::Old(s(16))),
             ("2026-03-01T10:15:00Z", None,  Age::Standing(s(86_400))),
             ("2026-03-02T10:15:59Z", limit, Age::Standing(s(0))),
             ("2026-03-02T10:16:01Z", limit, Age::Ahead(s(61))),

@@ -34,6 +34,16 @@ pub struct Place {
 }
 
 impl Place {
+    /// The place as a JSON pointer; none where it sums or looks up.
+    #[must_use]
+    pub fn pointer(&self) -> Option<String> {
+        let steps = self.steps.iter().map(|step| match step {
+            Step::Key(key) => Some(format!("/{}", key.replace('~', "~0").replace('/', "~1"))),
+            Step::Lookup { .. } => None,
+        });
+        steps.collect::<Option<String>>().filter(|_| !self.sum)
+    }
+
     /// A place from its text; empty is the document itself.
     ///
     /// # Errors

@@ -9,6 +9,8 @@
 //! **A field that is missing is a gap where the device says everything each time, and
 //! nothing where it says only what changed** (`partial`): never a zero.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
@@ -234,25 +236,32 @@ impl Outlook {
     #[must_use]
     pub fn read(&self, taken: &Taken) -> Vec<Said> {
         let mut moments: Vec<Said> = Vec::new();
+        // A node that was cut off sends thousands of moments at once.
+        let mut places: BTreeMap<_, Vec<usize>> = BTreeMap::new();
         for (point, name, decode) in &self.metrics {
-            let mut found = taken.metrics.iter().filter(|metric| metric.name == *name);
+            let mut before: BTreeMap<_, usize> = BTreeMap::new();
+            let found = taken.metrics.iter().filter(|metric| metric.name == *name);
             let mut any = false;
-            for metric in found.by_ref() {
+            for metric in found {
                 any = true;
                 let value = metric.value.and_then(|number| decode.float(number));
-                let said = (*point, value);
-                let same = moments.iter_mut().find(|moment| {
-                    (moment.time, moment.past) == (metric.time, metric.historical)
-                        && moment.values.iter().all(|(other, _)| other != point)
-                });
-                match same {
-                    Some(moment) => moment.values.push(said),
-                    None => moments.push(Said {
-                        values: vec![said],
-                        time: metric.time,
-                        past: metric.historical,
-                        ..Said::default()
-                    }),
+                let when = (metric.time, metric.historical);
+                // Of two values of one moment, the second is a moment of its own.
+                let nth = before.entry(when).or_default();
+                let of_then = places.entry(when).or_default();
+                let place = of_then.get(*nth).copied();
+                *nth += 1;
+                match place.and_then(|place| moments.get_mut(place)) {
+                    Some(moment) => moment.values.push((*point, value)),
+                    None => {
+                        of_then.push(moments.len());
+                        moments.push(Said {
+                            values: vec![(*point, value)],
+                            time: metric.time,
+                            past: metric.historical,
+                            ..Said::default()
+                        });
+                    }
                 }
             }
             if !any && taken.word == Word::Born {

@@ -22,6 +22,12 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// A topic that it lets through.
+    #[must_use]
+    pub fn example(&self) -> String {
+        self.meant.replace(['+', '#'], "any")
+    }
+
     /// A filter with its captured levels filled in.
     ///
     /// # Errors

@@ -7,11 +7,12 @@ use crate::support::daemon::{ask, run, sunledger};
 /// Every command with its options.
 #[rustfmt::skip]
 const COMMANDS: &[(&str, &[&str])] = &[
-    ("",             &["demo", "run", "check", "status", "report", "influx", "--log-format", "Exit codes: 0 done, 64 usage"]),
+    ("",             &["demo", "run", "check", "status", "simulate", "report", "influx", "--log-format", "Exit codes: 0 done, 64 usage"]),
     ("demo",         &["--listen", "--data", "--for", "--hour", "--seed"]),
     ("run",          &["--config"]),
     ("check",        &["--config", "--json", "--quiet"]),
     ("status",       &["--url", "http://127.0.0.1:8080", "--json"]),
+    ("simulate",     &["--config", "--fault", "--for", "--free-ports", "--encode", "--database", "--write-config", "--truth", "--seed"]),
     ("report",       &["grid-export", "--config", "--data", "--from", "--to", "--format", "csv", "json", "--out", "--json"]),
     ("influx",       &["setup", "audit"]),
     ("influx setup", &["--config", "--sink", "--retention", "--json"]),
@@ -63,6 +64,8 @@ async fn a_command_line_that_means_nothing_is_64() {
         ("demo --hour noon",                                            "an hour from 0 to 24"),
         ("demo --seed one",                                             "--seed"),
         ("demo --listen 8080",                                          "--listen"),
+        ("simulate --for soon",                                         "a number above zero"),
+        ("simulate --seed one",                                         "--seed"),
         ("report",                                                      "--from <DATE>"),
         ("report balance --data d --from 2026-06-01 --to 2026-06-02",   "grid-export"),
         ("report grid-export --from 2026-06-01 --to 2026-06-02",        "--config <FILE>"),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::backlog::{field, journaled};
 use crate::support::daemon::{Daemon, sunledger};
+use crate::support::fake_broker::FakeBroker;
 use crate::support::mosquitto::Mosquitto;
 use sunledger::wire::line_protocol::FieldValue;
 
@@ -78,6 +79,35 @@ fn stored(dir: &Path) -> (BTreeSet<usize>, Vec<f64>) {
         }
     }
     (all, twice)
+}
+
+/// Messages that are acknowledged one by one.
+const ONE_BY_ONE: u16 = 20;
+
+#[tokio::test]
+async fn a_message_is_acknowledged_long_before_the_next_tick() {
+    let broker = FakeBroker::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("park.toml");
+    let text = config(dir.path(), broker.port, &[("dni", "park/dni")]);
+    let (head, tail) = text.split_once("[sink").unwrap();
+    let (_, tail) = tail.split_once("[broker").unwrap();
+    std::fs::write(&file, format!("{head}[broker{tail}")).unwrap();
+    let _daemon = Daemon::start(sunledger(&["run", "--config", file.to_str().unwrap()])).await;
+    let mut peer = broker.welcome(false).await;
+    // The first tick opens the books.
+    peer.publish(1_000, "park/dni", "1", false).await;
+    assert_eq!(peer.acked().await, 1_000);
+    let begun = Instant::now();
+    for pkid in 1..=ONE_BY_ONE {
+        peer.publish(pkid, "park/dni", &pkid.to_string(), false)
+            .await;
+        assert_eq!(peer.acked().await, pkid);
+    }
+    let each = begun.elapsed() / u32::from(ONE_BY_ONE);
+    println!("acknowledged after {each:?}");
+    // Within 50 ms a commit begins; the tick alone would take a second.
+    assert!(each < Duration::from_millis(250), "{each:?}");
 }
 
 #[tokio::test]

@@ -55,12 +55,12 @@ async fn either_version_hears_and_acknowledges_what_is_on_disk_and_nothing_else(
 async fn a_message_that_is_too_large_is_thrown_away_and_the_connection_stays() {
     for version in BOTH {
         let broker = Mosquitto::start();
-        let settings = Settings {
+        let settings = || Settings {
             version,
             max_payload: 2_000,
             ..plain(broker.port)
         };
-        let mut source = Source::start(settings);
+        let mut source = Source::start(settings());
         source.subscribed(&broker, "park/dni").await;
         let file = broker.dir.path().join("large");
         for size in [3_000, 200_000] {
@@ -84,6 +84,15 @@ async fn a_message_that_is_too_large_is_thrown_away_and_the_connection_stays() {
         // into a packet with a long topic.
         let expected = if version == Version::V3 { 2 } else { 1 };
         assert_eq!(*large, expected, "{version:?}");
+        tokio::time::sleep(super::A_WHILE).await;
+        source.kill().await;
+        let mut again = Source::start(settings());
+        again.subscribed(&broker, "park/dni").await;
+        let rejected = again.stats.rejected();
+        assert!(
+            rejected.contains(&("too_large", 0)),
+            "{version:?}: it was acknowledged and does not come again"
+        );
     }
 }
 

@@ -81,10 +81,16 @@ pub const FLOORS: &[Floor] = &[
     effects("sink",          &["domain", "wire", "engine", "sys", "store"]),
     effects("web",           &["domain", "wire", "engine", "report", "sys", "store"]),
     pure("simulate::physics",&["domain"]),
+    pure("simulate::rehearsal::frame",  &[]),
+    pure("simulate::rehearsal::encode", &[]),
+    pure("simulate::rehearsal::wave",   &[]),
+    pure("simulate::rehearsal::model",  &["domain::meter", "simulate::physics", "simulate::rehearsal::wave"]),
+    pure("simulate::rehearsal::number", &["domain::units", "wire"]),
+    pure("simulate::rehearsal::register", &["domain::units", "domain::meter", "wire", "simulate::rehearsal::model", "simulate::rehearsal::number"]),
     Floor {
         // It keeps a truth of its own and may not ask the daemon for it.
         never: &["domain::balance", "domain::interval"],
-        ..effects("simulate", &["domain", "wire", "sys", "store", "simulate::physics"])
+        ..effects("simulate", &["domain", "wire", "sys", "store", "simulate::physics", "simulate::rehearsal::frame", "simulate::rehearsal::encode", "simulate::rehearsal::wave", "simulate::rehearsal::model", "simulate::rehearsal::number", "simulate::rehearsal::register"])
     },
     // Assembly.
     Floor {

@@ -23,6 +23,8 @@ use crate::domain::quality::Reason;
 const BD_SEQ: &str = "bdSeq";
 /// Metrics of one node and its devices; a birth with more is refused.
 const MOST_METRICS: usize = 20_000;
+/// Devices behind one node; the birth of one more is refused.
+const MOST_DEVICES: usize = 2_000;
 
 /// A metric by its name.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,8 +96,17 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`Malformed`] where the payload is none; what is known stays as it is.
+    /// [`Malformed`] where the payload is none, or a birth of more than is remembered.
+    /// It may have been a birth: no alias is believed until the next one.
     pub fn take(&mut self, topic: Topic<'_>, payload: &[u8]) -> Result<Taken, Malformed> {
+        let taken = self.read(topic, payload);
+        if taken.is_err() {
+            self.next = None;
+        }
+        taken
+    }
+
+    fn read(&mut self, topic: Topic<'_>, payload: &[u8]) -> Result<Taken, Malformed> {
         let payload = RawPayload::decode(payload).map_err(|_| Malformed)?;
         let nothing = Taken {
             word: Word::Nothing,
@@ -120,13 +131,15 @@ impl Node {
                     bd_seq: bd_seq(&payload),
                     ..Self::default()
                 };
+                self.room_for(&device, &payload)?;
                 self.next = payload.seq.and_then(|seq| u8::try_from(seq).ok());
                 let missed = !self.in_sequence(payload.seq);
-                self.born(device, payload, missed)
+                Ok(self.born(device, payload, missed))
             }
             (Kind::Birth, Some(_)) => {
+                self.room_for(&device, &payload)?;
                 let missed = !self.in_sequence(payload.seq);
-                self.born(device, payload, missed)
+                Ok(self.born(device, payload, missed))
             }
             (Kind::Death, Some(_)) => {
                 let missed = !self.in_sequence(payload.seq);
@@ -168,16 +181,20 @@ impl Node {
         as_expected
     }
 
-    fn born(
-        &mut self,
-        device: Option<String>,
-        payload: RawPayload,
-        missed: bool,
-    ) -> Result<Taken, Malformed> {
-        let known: usize = self.births.values().map(|births| births.types.len()).sum();
-        if known + payload.metrics.len() > MOST_METRICS {
-            return Err(Malformed);
+    /// Whether a birth can be remembered; one that the device had before makes room.
+    fn room_for(&self, device: &Option<String>, payload: &RawPayload) -> Result<(), Malformed> {
+        let others = self.births.iter().filter(|(other, _)| *other != device);
+        let (devices, known) = others.fold((0, 0), |(devices, known), (_, births)| {
+            (devices + 1, known + births.size())
+        });
+        if devices <= MOST_DEVICES && known + payload.metrics.len() <= MOST_METRICS {
+            Ok(())
+        } else {
+            Err(Malformed)
         }
+    }
+
+    fn born(&mut self, device: Option<String>, payload: RawPayload, missed: bool) -> Taken {
         let mut births = Births::default();
         let mut metrics = Vec::new();
         for raw in payload.metrics {
@@ -203,15 +220,20 @@ impl Node {
             }
         }
         self.births.insert(device, births);
-        Ok(Taken {
+        Taken {
             word: Word::Born,
             metrics,
             missed,
-        })
+        }
     }
 }
 
 impl Births {
+    /// How many there are; a name may lack an alias, or a type.
+    fn size(&self) -> usize {
+        self.types.len().max(self.by_alias.len())
+    }
+
     /// Which metric it is.
     fn known(&self, raw: &RawMetric, believe_alias: bool) -> Option<Born> {
         match (&raw.name, raw.alias) {

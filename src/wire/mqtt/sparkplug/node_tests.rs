@@ -105,6 +105,44 @@ fn after_a_gap_no_alias_is_believed_until_a_birth() {
     assert!(again.missed, "a number that was there already");
 }
 
+/// The unreadable one may be a birth that gives the aliases to others, and starts the
+/// sequence where the last one did.
+#[test]
+fn after_a_message_that_cannot_be_read_no_alias_is_believed_until_a_birth() {
+    for unreadable in [NBIRTH, DBIRTH, DDATA] {
+        let mut node = born();
+        assert_eq!(node.take(topic(unreadable), &[0xFF]), Err(Malformed));
+        let taken = data(&mut node, 2, by_alias(10, RawValue::Float(1.0)));
+        assert!(taken.missed && taken.metrics.is_empty(), "{unreadable}");
+    }
+}
+
+#[test]
+fn what_is_remembered_of_a_node_is_bounded() {
+    let mut node = born();
+    let names = |many: usize| -> Vec<RawMetric> {
+        let numbered = (0..many).map(|n| named(&n.to_string(), None, 9, RawValue::Float(0.0)));
+        numbered.collect()
+    };
+    // More than half of all there may be, twice: what was born before makes room.
+    let most = payload(None, names(MOST_METRICS * 3 / 4));
+    for _ in 0..2 {
+        let taken = node.take(topic(DBIRTH), &most).unwrap();
+        assert_eq!(taken.metrics.len(), MOST_METRICS * 3 / 4);
+    }
+    let many = payload(None, names(MOST_METRICS / 2));
+    let another = Topic::parse("spBv1.0/park/DBIRTH/edge1/meter2").unwrap();
+    assert_eq!(node.take(another, &many), Err(Malformed));
+    // Devices that have nothing, but are many.
+    let mut node = born();
+    let births = (1..MOST_DEVICES * 2).filter(|n| {
+        let device = format!("spBv1.0/park/DBIRTH/edge1/{n}");
+        let topic = Topic::parse(&device).unwrap();
+        node.take(topic, &payload(None, Vec::new())).is_ok()
+    });
+    assert_eq!(births.count(), MOST_DEVICES - 1);
+}
+
 #[test]
 fn the_sequence_goes_round() {
     let mut node = born();
