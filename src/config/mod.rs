@@ -23,6 +23,7 @@ pub mod polled;
 pub mod ratio;
 pub mod read;
 pub mod sensor;
+mod sunspec;
 pub mod template;
 pub mod units;
 

@@ -3,6 +3,8 @@
 //! ```text
 //!   template ── options, read, only, omit ──┐
 //!   [[meter.point]] ── adds or replaces ────┴──▶ points, layouts, Poll
+//!
+//!   template = "sunspec" ── role ──▶ points; their layouts are found at the device
 //! ```
 //!
 //! **One device is one meter**: a second `[[meter]]` that reads the same power or
@@ -16,6 +18,7 @@ use super::meter::{Common, LEAST_STALE, Read, STALE_PERIODS, common, fits_role};
 use super::overlap::{clash, unsplittable};
 use super::point::{Spec, duplicate, report};
 use super::read::Table;
+use super::sunspec;
 use super::template::{Chosen, Found, Library, Ready, Shared, Site, choose};
 use crate::domain::meter::{Freshness, Meter, Nature, Point, PointIndex};
 use crate::source::modbus;
@@ -50,7 +53,14 @@ pub(super) fn meter(table: &Table<'_>, around: &Around<'_>, read: &mut Read) {
         read.uses(template);
     }
     let own = own_points(table, &common, template.as_ref());
-    let chosen = taken(table, &common, template.as_ref(), &own);
+    let models = sunspec::is_meant(table).then(|| {
+        let names: Vec<&str> = own.points.iter().map(|own| own.quantity.name).collect();
+        sunspec::sunspec(table, &common, &names, own.points.len())
+    });
+    let chosen = match &models {
+        Some(models) => models.as_ref().map(|_| Chosen::default()),
+        None => taken(table, &common, template.as_ref(), &own),
+    };
     let whole = own.whole && chosen.is_some() && !common.heat_is_wrong;
     let chosen = chosen.unwrap_or_default();
     for (table, point) in own.tables.iter().zip(&own.points) {
@@ -64,10 +74,11 @@ pub(super) fn meter(table: &Table<'_>, around: &Around<'_>, read: &mut Read) {
         quantity: ready.quantity,
         register: ready.register,
     });
+    let (found, asked) = models.flatten().unzip();
     let meter = Meter {
         id,
         role,
-        points: points.collect(),
+        points: points.chain(found.unwrap_or_default()).collect(),
         freshness: Freshness::Within(stale_after),
         period,
         rated: common.rated,
@@ -88,7 +99,7 @@ pub(super) fn meter(table: &Table<'_>, around: &Around<'_>, read: &mut Read) {
             points: layouts.enumerate().collect(),
             factors: chosen.factors,
             identify,
-            sunspec: None,
+            sunspec: asked,
             limits,
         };
         stands_alone(table, &bus, &poll, &meter, read);
@@ -99,6 +110,9 @@ pub(super) fn meter(table: &Table<'_>, around: &Around<'_>, read: &mut Read) {
 
 /// The template that a meter names.
 fn template(table: &Table<'_>, library: &Library) -> Option<Shared> {
+    if sunspec::is_meant(table) {
+        return None;
+    }
     let name = table.text("template", "eastron-sdm630")?;
     match library.find(name) {
         Found::Template(template) => Some(template),
@@ -323,6 +337,20 @@ fn stands_alone(table: &Table<'_>, bus: &str, poll: &modbus::Poll, meter: &Meter
                     poll.unit, its.id
                 ),
                 "one [[meter]] and one role for each device, or other points of it",
+            );
+            return;
+        }
+        if let (Some(asked), Some(its_asked)) = (&poll.sunspec, &other.sunspec)
+            && asked.is_same(its_asked)
+        {
+            table.problem(
+                "unit",
+                format!(
+                    "unit {} of bus `{bus}` is meter `{}` already, out of the same SunSpec models",
+                    poll.unit, its.id
+                ),
+                "one [[meter]] for each device; `options = { instance = 2 }` for the second \
+                 of its kind",
             );
             return;
         }

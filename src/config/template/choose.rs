@@ -85,22 +85,16 @@ pub fn choose(
     replaced: &[&str],
 ) -> Option<Chosen> {
     let choices = options(table, template);
-    let all = table.parsed("read", "essential", |text| match text {
-        "essential" => Ok(false),
-        "all" => Ok(true),
-        other => Err((
-            format!("`{other}` does not say what is read"),
-            "`essential`, or `all` with every detail".to_owned(),
-        )),
-    });
+    let all = reads_all(table);
     let names: Vec<&str> = template
         .points_under(&choices)
         .map(|point| point.spec.quantity.name)
         .collect();
-    let only = quantities(table, "only", &names, template);
-    let omit = quantities(table, "omit", &names, template);
+    let name = &template.name;
+    let see = format!("sunledger devices {name} lists what it measures");
+    let only = listed(table, "only", &names, name, &see);
+    let omit = listed(table, "omit", &names, name, &see);
     once(table, template, site);
-    let all = all.unwrap_or(false);
     let wanted = |point: &DevicePoint| {
         let name = point.spec.quantity.name;
         let asked = match &only {
@@ -150,12 +144,27 @@ fn options(table: &Table<'_>, template: &Template) -> Choices {
     choices
 }
 
-/// A list of quantities of the template.
-fn quantities<'a>(
+/// Whether a meter reads every detail.
+pub fn reads_all(table: &Table<'_>) -> bool {
+    let all = table.parsed("read", "essential", |text| match text {
+        "essential" => Ok(false),
+        "all" => Ok(true),
+        other => Err((
+            format!("`{other}` does not say what is read"),
+            "`essential`, or `all` with every detail".to_owned(),
+        )),
+    });
+    all.unwrap_or(false)
+}
+
+/// A list of quantities, of which a template of this name has `names`; `see` is the
+/// remedy for one that is like none of them.
+pub fn listed<'a>(
     table: &Table<'a>,
     key: &str,
     names: &[&str],
-    template: &Template,
+    template: &str,
+    see: &str,
 ) -> Option<Vec<&'a str>> {
     if !table.has(key) {
         return None;
@@ -165,11 +174,9 @@ fn quantities<'a>(
         if names.contains(name) {
             continue;
         }
-        let remedy = closest(name, names).map_or_else(
-            || format!("sunledger devices {} lists what it measures", template.name),
-            |near| format!("did you mean `{near}`?"),
-        );
-        let fact = format!("`{name}` is nothing that `{}` measures", template.name);
+        let remedy = closest(name, names)
+            .map_or_else(|| see.to_owned(), |near| format!("did you mean `{near}`?"));
+        let fact = format!("`{name}` is nothing that `{template}` measures");
         table.problem(key, fact, remedy);
     }
     Some(listed)

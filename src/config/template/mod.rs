@@ -27,7 +27,7 @@ use crate::domain::units::Power;
 use crate::source::modbus;
 use crate::wire::register::Layout;
 
-pub use choose::{Chosen, choose};
+pub use choose::{Chosen, choose, listed, reads_all};
 pub use library::{Found, Library};
 pub use parse::parse;
 
