@@ -4,6 +4,7 @@
 mod check;
 mod demo;
 mod devices;
+mod plan;
 mod refusals;
 mod report;
 mod secrets;

@@ -11,6 +11,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("demo",         &["--listen", "--data", "--for", "--hour", "--seed"]),
     ("run",          &["--config"]),
     ("check",        &["--config", "--json", "--quiet"]),
+    ("plan",         &["--config", "--latency", "--json"]),
     ("status",       &["--url", "http://127.0.0.1:8080", "--json"]),
     ("report",       &["grid-export", "--config", "--data", "--from", "--to", "--format", "csv", "json", "--out", "--json"]),
     ("influx",       &["setup", "audit"]),
