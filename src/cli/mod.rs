@@ -12,11 +12,15 @@
 //!
 //! Data goes to standard output, everything else to standard error.
 
+pub mod asking;
 pub mod check;
+pub mod columns;
 pub mod demo;
 pub mod devices;
+pub mod endpoint;
 pub mod influx;
 pub mod plan;
+pub mod probe;
 pub mod report;
 pub mod run;
 pub mod status;
@@ -75,6 +79,8 @@ enum Command {
     Plan(plan::Arguments),
     /// List the device templates, or one of them with its points and sources
     Devices(devices::Arguments),
+    /// Read registers of a device once, as every type and order side by side
+    Probe(probe::Arguments),
     /// Show what a running daemon sees now
     Status(status::Arguments),
     /// Write a report from the ledger, also while the daemon runs
@@ -201,6 +207,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
+        Command::Probe(arguments) => probe::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Influx(command) => influx::run(command),

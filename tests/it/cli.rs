@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod devices;
 mod plan;
+mod probe;
 mod refusals;
 mod report;
 mod secrets;
