@@ -23,6 +23,7 @@ pub mod plan;
 pub mod probe;
 pub mod report;
 pub mod run;
+pub mod scan;
 pub mod status;
 
 use std::ffi::OsString;
@@ -81,6 +82,8 @@ enum Command {
     Devices(devices::Arguments),
     /// Read registers of a device once, as every type and order side by side
     Probe(probe::Arguments),
+    /// Find out which units answer at an endpoint, and what they are
+    Scan(scan::Arguments),
     /// Show what a running daemon sees now
     Status(status::Arguments),
     /// Write a report from the ledger, also while the daemon runs
@@ -208,6 +211,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Probe(arguments) => probe::run(&arguments),
+        Command::Scan(arguments) => scan::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Influx(command) => influx::run(command),

@@ -8,6 +8,7 @@ mod plan;
 mod probe;
 mod refusals;
 mod report;
+mod scan;
 mod secrets;
 mod status;
 mod usage;
