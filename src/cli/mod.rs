@@ -15,6 +15,7 @@
 pub mod asking;
 pub mod check;
 pub mod columns;
+pub mod commission;
 pub mod demo;
 pub mod devices;
 pub mod endpoint;
@@ -84,6 +85,8 @@ enum Command {
     Probe(probe::Arguments),
     /// Find out which units answer at an endpoint, and what they are
     Scan(scan::Arguments),
+    /// Read every meter for a minute, and say whether what it says is right
+    Commission(commission::Arguments),
     /// Show what a running daemon sees now
     Status(status::Arguments),
     /// Write a report from the ledger, also while the daemon runs
@@ -212,6 +215,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Probe(arguments) => probe::run(&arguments),
         Command::Scan(arguments) => scan::run(&arguments),
+        Command::Commission(arguments) => commission::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Influx(command) => influx::run(command),

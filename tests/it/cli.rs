@@ -2,6 +2,7 @@
 //! its exit codes.
 
 mod check;
+mod commission;
 mod demo;
 mod devices;
 mod plan;

@@ -14,6 +14,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("plan",         &["--config", "--latency", "--json"]),
     ("probe",        &["tcp://HOST[:PORT]", "rtu:///dev/ttyUSB0", "--unit", "--fc", "--address", "--count", "--timeout", "--template", "--option", "--json"]),
     ("scan",         &["tcp://HOST[:PORT]", "--units", "--pause", "--timeout", "--json"]),
+    ("commission",   &["--config", "--meter", "--for", "--anyway", "--json"]),
     ("status",       &["--url", "http://127.0.0.1:8080", "--json"]),
     ("report",       &["grid-export", "--config", "--data", "--from", "--to", "--format", "csv", "json", "--out", "--json"]),
     ("influx",       &["setup", "audit"]),
