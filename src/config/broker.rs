@@ -75,6 +75,7 @@ pub fn brokers(root: &Table<'_>, park: Option<&str>) -> (Vec<BrokerSetup>, Known
             keep_alive,
             max_payload,
             read_only,
+            keep_session: true,
             login: None,
             tls,
             notes: None,

@@ -92,6 +92,8 @@ pub struct Settings {
     pub max_payload: usize,
     /// Whether nothing at all is published.
     pub read_only: bool,
+    /// Whether the broker keeps the session, and with it what it could not deliver.
+    pub keep_session: bool,
     /// User name and password.
     pub login: Option<(String, Secret)>,
     /// TLS, if the broker speaks it.
@@ -141,6 +143,7 @@ impl Settings {
             keep_alive: KEEP_ALIVE,
             max_payload: MAX_PAYLOAD,
             read_only: false,
+            keep_session: true,
             login: None,
             tls: None,
             notes: None,

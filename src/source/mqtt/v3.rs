@@ -16,7 +16,7 @@ pub fn write(packet: Outgoing<'_>, to: &mut BytesMut) -> Result<(), String> {
     let packet = match packet {
         Outgoing::Connect(settings) => {
             let mut connect = Connect::new(settings.client());
-            connect.clean_session = false;
+            connect.clean_session = !settings.keep_session;
             connect.keep_alive = settings.keep_alive_s();
             if let Some((user, password)) = &settings.login {
                 connect.set_login(user, password.expose());
@@ -79,4 +79,23 @@ pub fn read(frame: &mut BytesMut) -> Result<Incoming, String> {
         }),
         _ => Incoming::Other,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Settings;
+    use super::*;
+
+    #[test]
+    fn the_broker_keeps_the_session_unless_it_is_for_once() {
+        for keep in [true, false] {
+            let mut settings = Settings::at("127.0.0.1", 1883);
+            settings.keep_session = keep;
+            let mut bytes = BytesMut::new();
+            write(Outgoing::Connect(&settings), &mut bytes).unwrap();
+            // Behind two bytes of header, six of the name and one of the version.
+            let is_clean = bytes[9] & 0b10 != 0;
+            assert_eq!(is_clean, !keep);
+        }
+    }
 }

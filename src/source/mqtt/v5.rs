@@ -23,14 +23,14 @@ pub fn write(packet: Outgoing<'_>, to: &mut BytesMut) -> Result<(), String> {
         Outgoing::Connect(settings) => {
             let most = settings.max_payload + MESSAGE_HEAD;
             let properties = ConnectProperties {
-                session_expiry_interval: Some(NEVER_EXPIRES),
+                session_expiry_interval: settings.keep_session.then_some(NEVER_EXPIRES),
                 max_packet_size: u32::try_from(most).ok(),
                 ..ConnectProperties::new()
             };
             let connect = Connect {
                 keep_alive: settings.keep_alive_s(),
                 client_id: settings.client(),
-                clean_start: false,
+                clean_start: !settings.keep_session,
                 properties: Some(properties),
             };
             let login = settings
@@ -112,4 +112,23 @@ pub fn read(frame: &mut BytesMut) -> Result<Incoming, String> {
         }
         _ => Incoming::Other,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Settings;
+    use super::*;
+
+    #[test]
+    fn the_broker_keeps_the_session_unless_it_is_for_once() {
+        for keep in [true, false] {
+            let mut settings = Settings::at("127.0.0.1", 1883);
+            settings.keep_session = keep;
+            let mut bytes = BytesMut::new();
+            write(Outgoing::Connect(&settings), &mut bytes).unwrap();
+            // Behind two bytes of header, six of the name and one of the version.
+            let is_clean = bytes[9] & 0b10 != 0;
+            assert_eq!(is_clean, !keep);
+        }
+    }
 }

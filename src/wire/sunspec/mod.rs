@@ -25,6 +25,7 @@
 
 mod model;
 mod serve;
+mod show;
 mod sources;
 mod table;
 mod walk;
@@ -32,6 +33,7 @@ mod wanted;
 
 pub use model::{Group, Kind, Model, Point, Scale, model};
 pub use serve::{Asked, Missing, Options, Ratios, Served, serve};
+pub use show::{Shown, points};
 pub use table::MODELS;
 pub use walk::{Ask, BASES, Chain, Found, Identity, Lost, Said, Walk};
 pub use wanted::{Wanted, wanted};

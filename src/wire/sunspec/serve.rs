@@ -337,7 +337,7 @@ fn offsets(found: &Found, group: &Group, point: &Point) -> Vec<u16> {
         .collect()
 }
 
-fn number(kind: Kind) -> Number {
+pub(super) fn number(kind: Kind) -> Number {
     match kind {
         Kind::Int16 => Number::I16,
         Kind::Uint16 | Kind::Enum16 => Number::U16,
@@ -349,7 +349,7 @@ fn number(kind: Kind) -> Number {
 
 /// The pattern that says that a point is not implemented. Of a float it is NaN, which
 /// is no number by itself; this is the one that the specification names.
-fn not_implemented(kind: Kind) -> u64 {
+pub(super) fn not_implemented(kind: Kind) -> u64 {
     match kind {
         Kind::Int16 => 0x8000,
         Kind::Uint16 | Kind::Enum16 => 0xFFFF,
