@@ -10,6 +10,7 @@
 mod backlog;
 mod cli;
 mod devices;
+mod fuzz;
 mod influx;
 mod kills;
 mod link;
