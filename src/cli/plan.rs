@@ -179,14 +179,18 @@ fn as_text(setup: &Setup, bus: &Settings, load: &BusLoad, text: &mut String) {
         for (nth, request) in meter.requests.iter().enumerate() {
             let last = request.span.end() - 1;
             let registers = format!("{} to {last}", request.span.address);
+            let unit = if nth == 0 {
+                meter.unit.to_string()
+            } else {
+                String::new()
+            };
             let share = if nth == 0 {
                 format!("{:.1} %", meter.pct())
             } else {
                 String::new()
             };
             text.push_str(&format!(
-                "  {name:width$}  {:>4}  {:<9}  {:>2}  {registers:<14} {:>6}  {:>5}  {:>7.1}  {share:>6}\n",
-                meter.unit,
+                "  {name:width$}  {unit:>4}  {:<9}  {:>2}  {registers:<14} {:>6}  {:>5}  {:>7.1}  {share:>6}\n",
                 if nth == 0 { &*period } else { "" },
                 request.span.fc,
                 request.points,

@@ -15,6 +15,8 @@
 //! moments. No request is longer than the device allows, and none touches a register
 //! that is known to be refused: a device may refuse the whole block with it.
 
+use std::collections::VecDeque;
+
 use super::modbus::timing::Timing;
 
 /// Registers in one answer, by the Modbus specification.
@@ -174,6 +176,18 @@ struct Best {
     from: usize,
 }
 
+/// Where a last request may begin.
+struct Beginning {
+    /// The block.
+    from: usize,
+    /// Its first register.
+    start: u32,
+    /// Of everything before it and of the request itself, without its registers.
+    cost: f64,
+    /// The same, with what makes it comparable to other beginnings.
+    key: f64,
+}
+
 /// The points of one function code, in order of address.
 struct Line<'a> {
     fc: u8,
@@ -259,38 +273,57 @@ impl<'a> Line<'a> {
     /// last request that ends there, and the best way to read what is before it.
     ///
     /// Blocks begin and end one behind the other, so requests of a best plan never
-    /// interleave, and no other split needs to be tried.
+    /// interleave, and no other split needs to be tried. Where a last request ends is the
+    /// same for all of its beginnings, so of two the one that is cheaper now stays so:
+    /// each block is taken into the window once and out of it once. A device of even
+    /// counts pays by whether a beginning is odd, so there are two windows.
     fn requests(self, requests: &mut Vec<Request>) {
         let most = self.limits.most(self.bits);
         let mut best: Vec<Best> = Vec::with_capacity(self.blocks.len());
+        let mut windows: [VecDeque<Beginning>; 2] = [VecDeque::new(), VecDeque::new()];
+        let mut before: Option<&Block> = None;
         for (last, block) in self.blocks.iter().enumerate() {
-            let mut found = Best {
-                cost: f64::INFINITY,
-                from: last,
-            };
-            let mut next = block;
-            for from in (0..=last).rev() {
-                let Some(first) = self.blocks.get(from) else {
-                    break;
-                };
-                let gap = next.start.saturating_sub(first.end);
-                if from < last && !self.joins(gap, next.cut) {
-                    break;
-                }
-                let (_, count) = self.extent(first.start, block.end);
-                if from < last && count > most {
-                    break;
-                }
-                let before = from.checked_sub(1).and_then(|before| best.get(before));
-                let cost = before.map_or(0.0, |best| best.cost)
-                    + self.cost.per_request_ms
-                    + self.registers_ms(count);
-                if cost < found.cost {
-                    found = Best { cost, from };
-                }
-                next = first;
+            let gap = before.map_or(0, |before| block.start.saturating_sub(before.end));
+            if before.is_some() && !self.joins(gap, block.cut) {
+                windows.iter_mut().for_each(VecDeque::clear);
             }
-            best.push(found);
+            let cost = best.last().map_or(0.0, |best| best.cost) + self.cost.per_request_ms;
+            let beginning = Beginning {
+                from: last,
+                start: block.start,
+                cost,
+                key: cost - self.registers_ms(block.start),
+            };
+            let [even, odd] = &mut windows;
+            let window = if block.start.is_multiple_of(2) {
+                even
+            } else {
+                odd
+            };
+            while window.back().is_some_and(|back| back.key > beginning.key) {
+                window.pop_back();
+            }
+            window.push_back(beginning);
+            let mut found: Option<Best> = None;
+            for window in &mut windows {
+                let count = |it: &Beginning| self.extent(it.start, block.end).1;
+                while window
+                    .front()
+                    .is_some_and(|it| it.from < last && count(it) > most)
+                {
+                    window.pop_front();
+                }
+                let Some(first) = window.front() else {
+                    continue;
+                };
+                let cost = first.cost + self.registers_ms(count(first));
+                if found.as_ref().is_none_or(|found| cost < found.cost) {
+                    let from = first.from;
+                    found = Some(Best { cost, from });
+                }
+            }
+            best.extend(found);
+            before = Some(block);
         }
         self.unwind(&best, requests);
     }

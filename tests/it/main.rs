@@ -19,6 +19,7 @@ mod mqtt;
 mod pipeline;
 mod recorded_day;
 mod refusals;
+mod scenarios;
 mod schema;
 mod service;
 mod simulate;
