@@ -34,7 +34,8 @@ fn main() {
     };
     let size = Size {
         requests: number("--requests", 1_000_000),
-        endpoints: number("--endpoints", 60),
+        endpoints: number("--endpoints", 40),
+        timeout_ms: number("--timeout-ms", 20),
         seed: number("--seed", 1),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -11,6 +11,7 @@
 //!
 //! ```sh
 //! cargo bench --bench park_load -- --scenario small
+//! cargo bench --bench park_load -- --scenario small --faults 1
 //! cargo bench --bench park_load -- --meters 500 --registers 40 --endpoints 50 --seconds 30
 //! cargo bench --bench park_load -- --help
 //! ```
@@ -52,6 +53,8 @@ const QUIET_MS: i64 = 500;
 const HELP: &str = "\
 park_load [--scenario small|large|all] [--seconds N] [--no-sink]
           [--meters N] [--registers N] [--endpoints N] [--interval MS]
+          [--faults PCT]    percent of requests that go wrong: busy, another transaction,
+                            hung up, late
           [--starts N]      time from start to first poll, N starts of `small`
           [--daemon FILE]   a binary other than the one built with this benchmark
           [--dir DIR]       where the store is put [default: the system's temporary directory]
@@ -73,12 +76,14 @@ const SMALL: Size = Size {
     points: 50,
     endpoints: 20,
     interval_ms: 1_000,
+    faults_pct: 0,
 };
 const LARGE: Size = Size {
     meters: 1_000,
     points: 50,
     endpoints: 100,
     interval_ms: 1_000,
+    faults_pct: 0,
 };
 
 fn arguments(mut words: impl Iterator<Item = String>) -> Arguments {
@@ -91,7 +96,7 @@ fn arguments(mut words: impl Iterator<Item = String>) -> Arguments {
         daemon: env!("CARGO_BIN_EXE_sunledger").into(),
         dir: std::env::temp_dir(),
     };
-    let (mut custom, mut scenario) = (false, None);
+    let (mut custom, mut scenario, mut faults_pct) = (false, None, 0);
     while let Some(word) = words.next() {
         let mut value = || words.next().unwrap_or_else(|| usage(&word));
         let number = |text: String| text.parse::<u64>().unwrap_or_else(|_| usage(&text));
@@ -100,6 +105,7 @@ fn arguments(mut words: impl Iterator<Item = String>) -> Arguments {
             "--bench" => {}
             "--scenario" => scenario = Some(value()),
             "--seconds" => arguments.seconds = number(value()) as i64,
+            "--faults" => faults_pct = number(value()) as usize,
             "--no-sink" => arguments.sink = false,
             "--starts" => arguments.starts = number(value()) as usize,
             "--daemon" => arguments.daemon = value().into(),
@@ -129,6 +135,9 @@ fn arguments(mut words: impl Iterator<Item = String>) -> Arguments {
             arguments.sizes.push((name.to_owned(), size));
         }
     }
+    for (_, size) in &mut arguments.sizes {
+        size.faults_pct = faults_pct;
+    }
     arguments
 }
 
@@ -150,6 +159,7 @@ fn main() {
                 points: numbers[1],
                 endpoints: numbers[2],
                 interval_ms: 0,
+                faults_pct: numbers[3],
             };
             serve(server::serve(size));
         }
@@ -191,7 +201,7 @@ struct Stage {
 
 impl Stage {
     fn set(arguments: &Arguments, size: &Size) -> Self {
-        let numbers = [size.meters, size.points, size.endpoints];
+        let numbers = [size.meters, size.points, size.endpoints, size.faults_pct];
         let mut words = vec!["serve-modbus".to_owned()];
         words.extend(numbers.map(|number| number.to_string()));
         let mut modbus = Helper::start(&words).unwrap();

@@ -22,6 +22,8 @@ pub struct Size {
     pub endpoints: usize,
     /// Period of every meter.
     pub interval_ms: u64,
+    /// Percent of requests that go wrong.
+    pub faults_pct: usize,
 }
 
 impl Size {

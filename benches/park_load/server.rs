@@ -7,6 +7,7 @@
 use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 use sunledger::sys::clock::wall;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,6 +20,16 @@ use super::process::{line, orders};
 struct Counts {
     first_ms: Cell<i64>,
     requests: Cell<u64>,
+}
+
+/// Later than any daemon waits by default.
+const LATE: Duration = Duration::from_millis(1_200);
+
+/// Which fault the request that was just counted is to meet, if any: each in its turn.
+fn fault(percent: usize, counts: &Counts) -> Option<u64> {
+    let every = 100 / u64::try_from(percent).ok()?.clamp(1, 100);
+    let nth = counts.requests.get();
+    (percent > 0 && nth.is_multiple_of(every)).then_some(nth / every % 4)
 }
 
 /// Serves until its input ends.
@@ -84,6 +95,22 @@ async fn answer(
         reply.extend(u16::try_from(bytes + 3).unwrap_or(3).to_be_bytes());
         reply.extend([unit, function, u8::try_from(bytes).unwrap_or(0)]);
         reply.extend(asked.iter().flat_map(|word| word.to_be_bytes()));
+        match fault(size.faults_pct, counts) {
+            None => (),
+            Some(0) => {
+                // Busy.
+                reply.clear();
+                reply.extend([t0, t1, 0, 0, 0, 3, unit, function | 0x80, 6]);
+            }
+            Some(1) => {
+                // Another transaction than the one that was asked.
+                if let Some(last) = reply.get_mut(1) {
+                    *last = last.wrapping_add(1);
+                }
+            }
+            Some(2) => return Ok(()),
+            Some(_) => tokio::time::sleep(LATE).await,
+        }
         stream.write_all(&reply).await?;
     }
 }

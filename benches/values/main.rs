@@ -1,4 +1,4 @@
-//! How many values one core decodes in a second.
+//! How many values one core decodes in a second, and how long a plan takes.
 //!
 //! `cargo bench --bench values` prints a row for each kind of value. The words of an
 //! answer are decoded as the poller decodes them: a layout, the answer of its request,
@@ -16,6 +16,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sunledger::domain::units::CountUnit;
+use sunledger::wire::modbus::timing::Timing;
+use sunledger::wire::plan::{Limits, Span, plan};
 use sunledger::wire::register::{Decode, Exponent, Extra, Field, Layout, Number, Order, Term};
 
 /// Each kind is decoded for about so long.
@@ -60,7 +62,39 @@ fn measure(name: &str, layouts: &[Layout]) {
     println!("{name:<28} {:>8.1} million values/s", rate / 1e6);
 }
 
+/// Plans ten thousand points and prints the median of many runs.
+fn measure_plan(name: &str, spans: &[Span]) {
+    let mut times: Vec<f64> = (0..101)
+        .map(|_| {
+            let begun = Instant::now();
+            let requests = plan(black_box(spans), &Limits::default(), &[], &Timing::NETWORK);
+            assert!(!black_box(requests).is_empty());
+            begun.elapsed().as_secs_f64() * 1e3
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    println!("{name:<28} {:>8.2} ms", times[50]);
+}
+
+fn plans() {
+    // Addresses in no order, as they come from configurations.
+    let at = |n: u32, every: u32, count: u16, fc: u8| Span {
+        fc,
+        address: u16::try_from((n * 7_919) % 10_000 * every % 65_000).unwrap(),
+        count,
+    };
+    let points = |every, count, fc| {
+        (0..10_000)
+            .map(|n| at(n, every, count, fc))
+            .collect::<Vec<_>>()
+    };
+    measure_plan("plan: 10,000 neighbours", &points(1, 1, 3));
+    measure_plan("plan: 10,000 apart", &points(6, 2, 4));
+    measure_plan("plan: 10,000 bits", &points(1, 1, 1));
+}
+
 fn main() {
+    plans();
     let ratio = Extra {
         factors: vec![0, 1],
         ..Extra::default()

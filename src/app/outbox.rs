@@ -7,7 +7,9 @@
 //!                                          └──┴─ refused, tried again
 //! ```
 //!
-//! One batch is under way at a time; what comes meanwhile gathers for the next one.
+//! One batch is under way at a time; what comes meanwhile gathers for the next one. It
+//! goes with the tick, or earlier where a broker waits for acknowledgements: within
+//! 50 ms, unless the disk needs longer than that for a batch.
 //! **A receipt fires when its batch is on disk, and never before.** A refused batch is
 //! tried again as it is, so that nothing is written twice or in another order.
 
@@ -25,12 +27,17 @@ use crate::engine::{Engine, Frame, Tick};
 use crate::store::{Batch, Committed, Refused, StoreError, StoreHandle};
 use crate::sys::clock::mono;
 
-/// Receipts that bring a batch to the disk before the tick: a broker that has as many
-/// under way (mosquitto: 20) sends no more until it has them back.
-const EAGER_RECEIPTS: usize = 16;
-/// Pause between batches that do not wait for the tick: a hundred messages a second pass, and the disk syncs
-/// five times a second at most.
-const EAGER_EVERY: Duration = Duration::from_millis(200);
+/// How long receipts gather before a batch goes before the tick, so that messages that
+/// come together share it: a broker waits for no more than 50 ms.
+const GATHER: Duration = Duration::from_millis(40);
+/// The same where a broker works off what it kept: it sends in bursts and has no pause.
+const GATHER_BACKLOG: Duration = Duration::from_millis(5);
+/// Receipts that do not gather any longer: a broker that has as many under way
+/// (mosquitto: 20) sends no more until it has them back.
+const ENOUGH: usize = 16;
+/// From one batch to the next, in times of what the disk took for the last one: it is
+/// busy half the time at most, however fast messages come.
+const DISK_SHARE: u32 = 2;
 /// Pause before a refused batch is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
@@ -64,8 +71,11 @@ pub struct Outbox {
     hurries: bool,
     under_way: Option<Commit>,
     refused: Option<(Batch, Vec<Receipt>, Instant)>,
-    /// When the last batch was handed over.
+    /// When the last batch was handed over, and how long the disk took for it.
     handed_over: Option<Instant>,
+    took: Duration,
+    /// Since when a receipt waits.
+    waits_from: Option<Instant>,
 }
 
 impl Outbox {
@@ -82,6 +92,8 @@ impl Outbox {
             under_way: None,
             refused: None,
             handed_over: None,
+            took: Duration::ZERO,
+            waits_from: None,
         }
     }
 
@@ -95,7 +107,10 @@ impl Outbox {
     /// Takes in what is to fire when the rows written so far are on disk.
     /// A late one hurries: others wait behind it at the broker.
     pub fn fire_when_stored(&mut self, receipt: Option<Receipt>, late: bool) {
-        self.hurries |= late;
+        if receipt.is_some() {
+            self.hurries |= late;
+            self.waits_from.get_or_insert_with(mono);
+        }
         self.receipts.extend(receipt);
     }
 
@@ -106,13 +121,18 @@ impl Outbox {
             .push((interval.span.start, interval.revision));
     }
 
-    /// From when on a batch may go before the tick; none where no broker waits for so
-    /// many acknowledgements that it sends no more.
+    /// From when on a batch may go before the tick; none where no broker waits for an
+    /// acknowledgement.
     #[must_use]
     pub fn urgent_from(&self) -> Option<Instant> {
-        let urgent = (self.hurries || self.receipts.len() >= EAGER_RECEIPTS) && !self.is_busy();
-        let last = self.handed_over.unwrap_or_else(mono);
-        urgent.then(|| last + EAGER_EVERY)
+        let waits_from = self.waits_from.filter(|_| !self.is_busy())?;
+        let gathers = match self.receipts.len() {
+            ENOUGH.. => Duration::ZERO,
+            _ if self.hurries => GATHER_BACKLOG,
+            _ => GATHER,
+        };
+        let disk_rests = self.handed_over.map(|at| at + self.took * DISK_SHARE);
+        Some((waits_from + gathers).max(disk_rests.unwrap_or(waits_from)))
     }
 
     /// Whether the store has something in hand.
@@ -145,6 +165,7 @@ impl Outbox {
         };
         let receipts = std::mem::take(&mut self.receipts);
         self.hurries = false;
+        self.waits_from = None;
         self.send(batch, receipts);
     }
 
@@ -170,10 +191,12 @@ impl Outbox {
             return std::future::pending().await;
         };
         let answer = (&mut commit.answer).await;
+        let took = mono() - commit.since;
         let receipts = self.under_way.take().map(|commit| commit.receipts);
         let receipts = receipts.unwrap_or_default();
         match answer {
             Ok(Ok(committed)) => {
+                self.took = took;
                 for receipt in receipts {
                     // The message may be gone with its connection; then it comes again.
                     let _ = receipt.send(());

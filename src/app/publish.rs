@@ -237,6 +237,7 @@ impl Board {
             journal_dropped_points: Some(self.store.dropped_points()),
             journal_unwritten_readings: Some(self.losses.readings_unwritten()),
             dropped_readings: Some(self.sources.dropped()),
+            rejected_messages: self.sources.rejected(),
             cpu_s: process::cpu_seconds(),
             resident_bytes: process::resident_bytes(),
             clock_held_readings: Some(self.losses.held()),

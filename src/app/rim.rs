@@ -70,11 +70,16 @@ pub fn start_sources(
     stats: &Arc<SourceStats>,
 ) {
     for bus in &setup.buses {
-        let worker = modbus::run(bus.clone(), heard.clone(), stop.clone(), Arc::clone(stats));
-        tasks.start(&format!("bus {}", bus.name), worker);
+        let mut bus = bus.clone();
+        bus.memory = Some(modbus::memory::path(&setup.store.dir, &bus.name));
+        let task = format!("bus {}", bus.name);
+        let worker = modbus::run(bus, heard.clone(), stop.clone(), Arc::clone(stats));
+        tasks.start(&task, worker);
     }
     for broker in &setup.brokers {
         let mut settings = broker.settings.clone();
+        let notes = setup.store.dir.join("brokers");
+        settings.notes = Some(notes.join(format!("{}.json", settings.name)));
         let password = secrets.brokers.get(&settings.name).cloned();
         settings.login = broker
             .login

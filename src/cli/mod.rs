@@ -12,12 +12,19 @@
 //!
 //! Data goes to standard output, everything else to standard error.
 
+pub mod asking;
 pub mod check;
+pub mod columns;
+pub mod commission;
 pub mod demo;
+pub mod devices;
+pub mod endpoint;
 pub mod influx;
 pub mod plan;
+pub mod probe;
 pub mod report;
 pub mod run;
+pub mod scan;
 pub mod simulate;
 pub mod status;
 
@@ -73,6 +80,14 @@ enum Command {
     Check(check::Arguments),
     /// Show what the configuration asks of each bus: requests, bytes, load in percent
     Plan(plan::Arguments),
+    /// List the device templates, or one of them with its points and sources
+    Devices(devices::Arguments),
+    /// Read registers of a device once, as every type and order side by side
+    Probe(probe::Arguments),
+    /// Find out which units answer at an endpoint, and what they are
+    Scan(scan::Arguments),
+    /// Read every meter for a minute, and say whether what it says is right
+    Commission(commission::Arguments),
     /// Show what a running daemon sees now
     Status(status::Arguments),
     /// Serve the park of a configuration on this machine, with faults, to rehearse
@@ -200,6 +215,10 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Run(arguments) => run::run(&arguments, format),
         Command::Check(arguments) => check::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
+        Command::Devices(arguments) => devices::run(&arguments),
+        Command::Probe(arguments) => probe::run(&arguments),
+        Command::Scan(arguments) => scan::run(&arguments),
+        Command::Commission(arguments) => commission::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments, format),
         Command::Report(arguments) => report::run(&arguments),

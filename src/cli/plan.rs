@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::{ConfigFile, Failure, print};
 use crate::config::{self, Setup};
 use crate::source::modbus::load::{BUSY_PCT, BusLoad, MeterLoad, load};
-use crate::source::modbus::{Settings, Wiring};
+use crate::source::modbus::{Settings, Wiring, memory};
+use crate::sys::clock;
 use crate::wire::modbus::timing::Timing;
 
 /// Arguments of `plan`.
@@ -39,7 +40,12 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         per_request_ms: arguments.latency.as_secs_f64() * 1_000.0,
         ..Timing::NETWORK
     };
-    let loads = setup.buses.iter().map(|bus| (bus, load(bus, network)));
+    // What a daemon on this store has found out about the devices.
+    let loads = setup.buses.iter().map(|bus| {
+        let path = memory::path(&setup.store.dir, &bus.name);
+        let learned = memory::load(&path, clock::mono(), clock::wall().as_millisecond());
+        (bus, load(bus, network, &learned))
+    });
     if arguments.json {
         let buses: Vec<Value> = loads
             .map(|(bus, load)| as_json(&setup, bus, &load))
@@ -113,6 +119,7 @@ fn as_json(setup: &Setup, bus: &Settings, load: &BusLoad) -> Value {
                 "ms_per_cycle": round(meter.ms()),
                 "load_pct": round(meter.pct()),
                 "unreadable_points": meter.unreadable,
+                "max_registers": meter.max_registers,
                 "discovered": meter.discovered,
             })
         })
@@ -196,7 +203,7 @@ fn as_text(setup: &Setup, bus: &Settings, load: &BusLoad, text: &mut String) {
         }
         if meter.unreadable > 0 {
             text.push_str(&format!(
-                "  {:width$}        {} points that no request can read\n",
+                "  {:width$}        {} points that no request can read, or that the device refuses\n",
                 "", meter.unreadable
             ));
         }

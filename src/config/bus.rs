@@ -38,6 +38,7 @@ pub fn buses(root: &Table<'_>) -> (Vec<Settings>, Known) {
         let mut settings = Settings {
             name: bus.to_owned(),
             timeout: timeout(&inner, &wiring),
+            memory: None,
             manners: manners(&inner),
             wiring,
             polls: Vec::new(),

@@ -7,7 +7,9 @@ use jiff::tz::TimeZone;
 use toml::Spanned;
 use toml::de::DeTable;
 
+use super::polled::Around;
 use super::read::{Problem, Problems, Table, list};
+use super::template::Library;
 use super::{Setup, StoreSetup, WebSetup, broker, bus, endpoint, meter, units};
 use crate::domain::meter::{Losses, Park};
 use crate::domain::units::Power;
@@ -74,7 +76,17 @@ fn read(root: &Table<'_>) -> Option<Setup> {
     let sinks = endpoint::sinks(root);
     let (buses, known_buses) = bus::buses(root);
     let (brokers, known_brokers) = broker::brokers(root, park.as_ref().map(|park| &*park.id));
-    let read = meter::all(root, &known_buses, &known_brokers);
+    let library = library(root);
+    let timeouts: Vec<_> = buses
+        .iter()
+        .map(|bus| (bus.name.clone(), bus.timeout))
+        .collect();
+    let around = Around {
+        buses: &known_buses,
+        timeouts: &timeouts,
+        library: &library,
+    };
+    let read = meter::all(root, &around, &known_brokers);
     // Read whatever the rest came to: a mistake in one table hides none in another.
     let (every_load_metered, losses) = balance(root);
     let mut park = park?;
@@ -88,7 +100,34 @@ fn read(root: &Table<'_>) -> Option<Setup> {
         sinks,
         buses: bus::with_polls(buses, read.polls),
         brokers: broker::with_subscriptions(brokers, read.subscriptions),
+        templates: read.templates,
     })
+}
+
+/// The templates of this machine, with those of `[devices] dir` before all others.
+fn library(root: &Table<'_>) -> Library {
+    let table = if root.has("devices") {
+        root.table("devices")
+    } else {
+        None
+    };
+    let Some(table) = table else {
+        return Library::of_machine(None);
+    };
+    let dir = table
+        .required("dir", "/etc/sunledger/devices")
+        .map(PathBuf::from);
+    table.finish();
+    if let Some(dir) = &dir
+        && !dir.is_dir()
+    {
+        table.problem(
+            "dir",
+            format!("{} is not a directory", dir.display()),
+            "a directory of files NAME.toml, or remove it",
+        );
+    }
+    Library::of_machine(dir.as_deref())
 }
 
 /// Whether a name can be a tag, a file name and a word in a sentence.

@@ -4,17 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::check::name;
-use super::endpoint::{Known, known};
-use super::point::{duplicate, layout, quantity};
+use super::endpoint::Known;
+use super::polled::{Around, meter};
+use super::ratio::{Ratios, ratios};
 use super::read::{Table, closest, list};
 use super::sensor::sensor;
+use super::template::Shared;
 use super::units;
-use crate::domain::meter::{
-    Carrier, Freshness, HeatFromFlow, Meter, Pipe, Point, PointIndex, ROLES, Role,
-};
+use crate::domain::meter::{Carrier, HeatFromFlow, Meter, Pipe, ROLES, Role};
 use crate::domain::units::Power;
 use crate::source::{modbus, mqtt};
-use crate::wire::register::Layout;
 
 /// Periods without a value after which it is stale, where nothing is declared.
 pub(super) const STALE_PERIODS: u32 = 3;
@@ -30,16 +29,31 @@ pub struct Read {
     pub polls: Vec<(String, modbus::Poll)>,
     /// Subscriptions by broker.
     pub subscriptions: Vec<(String, mqtt::Subscription)>,
+    /// Templates in use, each once.
+    pub templates: Vec<Shared>,
     /// Every id so far, also of meters with a mistake elsewhere.
     pub(super) ids: Vec<String>,
 }
 
+impl Read {
+    /// Takes note of a template in use.
+    pub(super) fn uses(&mut self, template: &Shared) {
+        if !self
+            .templates
+            .iter()
+            .any(|known| Arc::ptr_eq(known, template))
+        {
+            self.templates.push(Arc::clone(template));
+        }
+    }
+}
+
 /// Reads every `[[meter]]` and `[[sensor]]`.
-pub fn all(root: &Table<'_>, buses: &Known, brokers: &Known) -> Read {
+pub fn all(root: &Table<'_>, around: &Around<'_>, brokers: &Known) -> Read {
     let mut read = Read::default();
     if root.has("meter") {
         for table in root.tables("meter") {
-            meter(&table, buses, &mut read);
+            meter(&table, around, &mut read);
             table.finish();
         }
     }
@@ -61,7 +75,7 @@ pub(super) struct Common {
     pub(super) id: Option<Arc<str>>,
     pub(super) role: Option<&'static Role>,
     pub(super) invert: bool,
-    pub(super) multiplier: f64,
+    pub(super) ratios: Ratios,
     pub(super) rated: Option<Power>,
     pub(super) heat_from_flow: Option<HeatFromFlow>,
     /// Whether `heat` stands there and means nothing.
@@ -69,8 +83,17 @@ pub(super) struct Common {
 }
 
 pub(super) fn common(table: &Table<'_>, ids: &mut Vec<String>) -> Common {
+    common_as(table, ids, &str::to_owned)
+}
+
+/// The same of a table that stands for several, whose id is still to be filled in.
+pub(super) fn common_as(
+    table: &Table<'_>,
+    ids: &mut Vec<String>,
+    fill: &dyn Fn(&str) -> String,
+) -> Common {
     table.required("id", "pcc");
-    let id = table.parsed("id", "pcc", name);
+    let id = table.parsed("id", "pcc", |text| name(&fill(text)));
     if let Some(id) = &id {
         if ids.contains(id) {
             table.problem(
@@ -97,14 +120,7 @@ pub(super) fn common(table: &Table<'_>, ids: &mut Vec<String>) -> Common {
     });
     table.text("name", "Grid connection");
     let invert = table.flag("invert").unwrap_or(false);
-    let multiplier = table.number("multiplier").unwrap_or(1.0);
-    if multiplier <= 0.0 {
-        table.problem(
-            "multiplier",
-            format!("{multiplier} is not above zero"),
-            "CT × VT ratio; to turn the direction set `invert = true`",
-        );
-    }
+    let ratios = ratios(table);
     let rated = table.parsed("rated", "2MW", |text| {
         units::measure(text, "W")
             .filter(|watts| *watts > 0.0)
@@ -126,7 +142,7 @@ pub(super) fn common(table: &Table<'_>, ids: &mut Vec<String>) -> Common {
         id: id.map(Arc::from),
         role,
         invert,
-        multiplier: if multiplier > 0.0 { multiplier } else { 1.0 },
+        ratios,
         rated,
         heat_from_flow,
         heat_is_wrong: table.has("heat") && heat_from_flow.is_none(),
@@ -174,91 +190,6 @@ fn heat_from_flow(table: &Table<'_>) -> Option<HeatFromFlow> {
         pressure_pa: pressure_pa?,
         flow_sensor: flow_sensor?,
     })
-}
-
-fn meter(table: &Table<'_>, buses: &Known, read: &mut Read) {
-    let common = common(table, &mut read.ids);
-    if table.has("template") {
-        table.problem(
-            "template",
-            "device templates are not part of this version",
-            "list the registers as [[meter.point]]",
-        );
-    }
-    table.required("bus", "main");
-    let bus = table.parsed("bus", "main", |text| known(text, buses, "bus"));
-    let unit = if table.has("unit") {
-        table.integer("unit", 0, 255)
-    } else {
-        Some(1)
-    };
-    let period = table
-        .duration("period", "1s")
-        .unwrap_or(Duration::from_secs(1));
-    if period < Duration::from_millis(100) {
-        table.problem("period", "is below 100 ms", "at least \"100ms\"");
-    }
-    let stale_after = table
-        .duration("stale_after", "5s")
-        .unwrap_or((period * STALE_PERIODS).max(LEAST_STALE));
-    if stale_after < period {
-        table.problem(
-            "stale_after",
-            format!("{stale_after:?} is shorter than the period of {period:?}"),
-            "at least the period, or every balance has a gap",
-        );
-    }
-    let point_tables = table.tables("point");
-    if point_tables.is_empty() && !table.has("template") {
-        table.problem(
-            "point",
-            "is missing",
-            "add a [[meter.point]] for each register",
-        );
-    }
-    let mut measured = Vec::new();
-    let mut points: Vec<Point> = Vec::new();
-    let mut layouts: Vec<(PointIndex, Layout)> = Vec::new();
-    for point in &point_tables {
-        let quantity = quantity(point, common.invert);
-        let twice = duplicate(point, &mut measured, quantity);
-        if let Some((quantity, layout, register)) = layout(point, quantity, &common)
-            && !twice
-        {
-            layouts.push((points.len(), layout));
-            points.push(Point { quantity, register });
-        }
-        point.finish();
-    }
-    let whole = points.len() == point_tables.len() && !common.heat_is_wrong;
-    let (Some(id), Some(role)) = (common.id, common.role) else {
-        return;
-    };
-    let meter = Meter {
-        id,
-        role,
-        points,
-        freshness: Freshness::Within(stale_after),
-        period,
-        rated: common.rated,
-        heat_from_flow: common.heat_from_flow,
-    };
-    if whole {
-        fits_role(table, &meter);
-    }
-    if let (Some(bus), Some(unit)) = (bus, unit.and_then(|unit| u8::try_from(unit).ok())) {
-        let poll = modbus::Poll {
-            meter: read.meters.len(),
-            unit,
-            period,
-            points: layouts,
-            factors: Vec::new(),
-            identify: Vec::new(),
-            limits: modbus::Limits::default(),
-        };
-        read.polls.push((bus, poll));
-    }
-    read.meters.push(meter);
 }
 
 /// Whether a meter measures what its role needs.

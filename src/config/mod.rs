@@ -14,10 +14,17 @@ pub mod broker;
 pub mod bus;
 pub mod check;
 pub mod endpoint;
+pub mod field;
+pub mod meaning;
 pub mod meter;
+pub mod overlap;
 pub mod point;
+pub mod polled;
+pub mod ratio;
 pub mod read;
 pub mod sensor;
+mod sunspec;
+pub mod template;
 pub mod units;
 
 use std::path::{Path, PathBuf};
@@ -145,6 +152,8 @@ pub struct Setup {
     pub buses: Vec<modbus::Settings>,
     /// MQTT brokers.
     pub brokers: Vec<BrokerSetup>,
+    /// Templates of the meters, each once.
+    pub templates: Vec<template::Shared>,
 }
 
 /// Why a configuration is none.

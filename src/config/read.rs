@@ -6,6 +6,8 @@
 //! that is not TOML stops at its first fault, because nothing behind it can be
 //! told apart.
 
+mod lists;
+
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,6 +15,8 @@ use std::time::Duration;
 use serde::Serialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+pub use lists::Listed;
 
 /// One mistake in a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -66,7 +70,14 @@ impl Problems {
     pub fn into_list(self) -> Vec<Problem> {
         let mut list = self.list.into_inner();
         list.sort_by_key(|problem| problem.line.unwrap_or(usize::MAX));
-        list
+        // A table that stands for several is read several times.
+        let mut once: Vec<Problem> = Vec::new();
+        for problem in list {
+            if !once.contains(&problem) {
+                once.push(problem);
+            }
+        }
+        once
     }
 }
 
@@ -135,14 +146,6 @@ impl<'a> Table<'a> {
     #[must_use]
     pub fn has(&self, key: &str) -> bool {
         self.get(key).is_some()
-    }
-
-    fn wrong_type(&self, key: &str, value: &DeValue<'_>, expected: &str, example: &str) {
-        self.problem(
-            key,
-            format!("{} stands where {expected} belongs", kind(value)),
-            format!("for example `{key} = {example}`"),
-        );
     }
 
     fn missing(&self, key: &str, example: &str) {
@@ -370,6 +373,12 @@ impl<'a> Table<'a> {
             }
         }
         tables
+    }
+
+    /// Every key of this table, in the order of the file.
+    #[must_use]
+    pub fn keys(&self) -> Vec<&'a str> {
+        self.map.iter().map(|(name, _)| &**name.get_ref()).collect()
     }
 
     /// The named tables inside of this one: `[key.NAME]`.

@@ -10,7 +10,8 @@
 //! says NaN is [`Heard`] with reasons in place of values, each period again.
 //!
 //! Sources are read-only: none names a Modbus call that writes, and MQTT publishes
-//! nothing. They know no meter by name, only its place in the park.
+//! nothing but the requests without which a device stays silent. They know no meter by
+//! name, only its place in the park.
 
 mod backoff;
 pub mod modbus;
@@ -24,7 +25,7 @@ use crate::domain::meter::{MeterIndex, PointIndex};
 use crate::domain::quality::Reason;
 use crate::domain::snapshot::Value;
 
-pub use stats::{MeterCounts, Outcome, SourceStats};
+pub use stats::{MeterCounts, Outcome, Rejected, SourceStats};
 
 /// Capacity of the queue from all sources to the app. A thousand meters of four
 /// requests each fit at once; the app empties it many times a second. Modbus

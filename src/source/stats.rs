@@ -34,6 +34,35 @@ impl Outcome {
     ];
 }
 
+/// Why a message of a broker was thrown away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rejected {
+    /// Larger than a sensor's.
+    TooLarge,
+    /// No text where text is expected.
+    NotText,
+    /// No JSON where JSON is expected.
+    NotJson,
+    /// Nested deeper than anyone measures.
+    TooDeep,
+    /// Not what Sparkplug says.
+    Malformed,
+    /// Of a topic that is no sensor's.
+    UnknownTopic,
+}
+
+impl Rejected {
+    /// Every reason, with its label in metrics.
+    pub const ALL: [(Self, &'static str); 6] = [
+        (Self::TooLarge, "too_large"),
+        (Self::NotText, "not_text"),
+        (Self::NotJson, "not_json"),
+        (Self::TooDeep, "too_deep"),
+        (Self::Malformed, "malformed"),
+        (Self::UnknownTopic, "unknown_topic"),
+    ];
+}
+
 impl From<Reason> for Outcome {
     fn from(reason: Reason) -> Self {
         match reason {
@@ -88,6 +117,7 @@ impl MeterCounts {
 pub struct SourceStats {
     meters: Vec<Cells>,
     dropped: AtomicU64,
+    rejected: [AtomicU64; Rejected::ALL.len()],
 }
 
 impl SourceStats {
@@ -97,6 +127,7 @@ impl SourceStats {
         Self {
             meters: (0..meters).map(|_| Cells::default()).collect(),
             dropped: AtomicU64::new(0),
+            rejected: Default::default(),
         }
     }
 
@@ -125,6 +156,23 @@ impl SourceStats {
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Counts a message that was thrown away.
+    pub(super) fn count_rejected(&self, why: Rejected) {
+        for ((row, _), cell) in Rejected::ALL.iter().zip(&self.rejected) {
+            if *row == why {
+                cell.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// How many messages were thrown away, by label.
+    #[must_use]
+    pub fn rejected(&self) -> Vec<(&'static str, u64)> {
+        let rows = Rejected::ALL.iter().zip(&self.rejected);
+        rows.map(|((_, label), cell)| (*label, cell.load(Ordering::Relaxed)))
+            .collect()
     }
 
     /// The counts of every meter, in the order of the park.

@@ -130,6 +130,56 @@ fn read_version(path: &Path) -> Result<Option<u64>, StoreError> {
     }
 }
 
+/// A store that no daemon can start on for as long as this lives.
+#[derive(Debug)]
+pub struct KeptOut {
+    _lock: File,
+}
+
+/// Keeps daemons out of a store without taking or creating anything; none where there
+/// is no store that one could run on.
+///
+/// # Errors
+///
+/// [`StoreError::Locked`] where one runs, [`StoreError::Io`] where nobody can tell.
+pub fn keep_out(dir: &Path) -> Result<Option<KeptOut>, StoreError> {
+    let path = dir.join("lock");
+    let unknown = |source| StoreError::Io {
+        path: path.clone(),
+        source,
+    };
+    // Read-only is enough for the lock, and all that another user may have.
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(None);
+        }
+        Err(error) => return Err(unknown(error)),
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(KeptOut { _lock: file })),
+        Err(TryLockError::WouldBlock) => Err(locked(dir)),
+        Err(TryLockError::Error(source)) => Err(unknown(source)),
+    }
+}
+
+/// Somebody holds the lock.
+fn locked(dir: &Path) -> StoreError {
+    let holder = fs::read_to_string(dir.join("lock"))
+        .ok()
+        .and_then(|text| text.trim().parse::<u32>().ok())
+        .map_or_else(String::new, |process| format!(" (process {process})"));
+    StoreError::Locked {
+        dir: dir.to_owned(),
+        holder,
+    }
+}
+
 fn lock(dir: &Path) -> Result<File, StoreError> {
     let path = dir.join("lock");
     let unwritable = |source| StoreError::Unwritable {
@@ -145,16 +195,7 @@ fn lock(dir: &Path) -> Result<File, StoreError> {
         .map_err(unwritable)?;
     match file.try_lock() {
         Ok(()) => (),
-        Err(TryLockError::WouldBlock) => {
-            let holder = fs::read_to_string(&path)
-                .ok()
-                .and_then(|text| text.trim().parse::<u32>().ok())
-                .map_or_else(String::new, |process| format!(" (process {process})"));
-            return Err(StoreError::Locked {
-                dir: dir.to_owned(),
-                holder,
-            });
-        }
+        Err(TryLockError::WouldBlock) => return Err(locked(dir)),
         Err(TryLockError::Error(source)) => return Err(unwritable(source)),
     }
     // The number is for the message above; nothing depends on it.
@@ -198,6 +239,22 @@ mod tests {
             )
         );
         drop(first);
+        Place::take(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn daemons_are_kept_out_of_a_store_and_nothing_is_created() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(keep_out(dir.path()).unwrap().is_none());
+        assert!(keep_out(&dir.path().join("nowhere")).unwrap().is_none());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        let daemon = Place::take(dir.path()).unwrap();
+        let refused = keep_out(dir.path()).unwrap_err();
+        assert!(matches!(refused, StoreError::Locked { .. }), "{refused}");
+        drop(daemon);
+        let kept_out = keep_out(dir.path()).unwrap().unwrap();
+        assert!(Place::take(dir.path()).is_err());
+        drop(kept_out);
         Place::take(dir.path()).unwrap();
     }
 

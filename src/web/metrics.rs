@@ -44,6 +44,8 @@ pub struct Numbers {
     pub journal_unwritten_readings: Option<u64>,
     /// Readings of meters that were dropped because the engine was behind.
     pub dropped_readings: Option<u64>,
+    /// Messages of brokers that were thrown away, by reason.
+    pub rejected_messages: Vec<(&'static str, u64)>,
     /// CPU time of this process, seconds.
     pub cpu_s: Option<f64>,
     /// Memory of this process, bytes.
@@ -247,6 +249,12 @@ fn journal(scrape: &mut Scrape, numbers: &Numbers) {
 fn machine(scrape: &mut Scrape, numbers: &Numbers) {
     let help = "Readings of meters dropped because the engine was behind";
     scrape.one_count("dropped_readings", help, numbers.dropped_readings);
+    let rejected = numbers.rejected_messages.iter();
+    scrape.counts(
+        "mqtt_rejected_messages",
+        "Messages of brokers that were thrown away, by reason",
+        rejected.map(|(reason, count)| (label("reason", reason), *count)),
+    );
     let help = "CPU time of this process";
     scrape.one_real("process_cpu_seconds", help, numbers.cpu_s);
     let help = "Memory of this process";

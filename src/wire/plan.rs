@@ -23,7 +23,9 @@ pub const MAX_REGISTERS: u16 = 125;
 pub const MAX_BITS: u16 = 2_000;
 
 /// Registers or bits that must come in one answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub struct Span {
     /// Function code.
     pub fc: u8,

@@ -44,7 +44,7 @@ expect_every = "5s"
     )
 }
 
-fn journaled(dir: &std::path::Path) -> Vec<ParsedLine> {
+pub fn journaled(dir: &std::path::Path) -> Vec<ParsedLine> {
     let mut reader = sunledger::store::Reader::new(&dir.join("data")).unwrap();
     let (mut text, mut seq) = (String::new(), 0);
     while let Some(block) = reader.next_after(seq, None).unwrap() {
@@ -56,7 +56,7 @@ fn journaled(dir: &std::path::Path) -> Vec<ParsedLine> {
     rows
 }
 
-fn field<'a>(row: &'a ParsedLine, name: &str) -> Option<&'a FieldValue> {
+pub fn field<'a>(row: &'a ParsedLine, name: &str) -> Option<&'a FieldValue> {
     let found = row.fields.iter().find(|(key, _)| key == name)?;
     Some(&found.1)
 }

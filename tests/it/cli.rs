@@ -2,9 +2,14 @@
 //! its exit codes.
 
 mod check;
+mod commission;
 mod demo;
+mod devices;
+mod plan;
+mod probe;
 mod refusals;
 mod report;
+mod scan;
 mod secrets;
 mod simulate;
 mod status;

@@ -9,6 +9,8 @@
 
 mod backlog;
 mod cli;
+mod devices;
+mod fuzz;
 mod influx;
 mod kills;
 mod link;
@@ -26,3 +28,4 @@ mod support;
 mod tidy;
 mod unit_file;
 mod web;
+mod wire_capture;

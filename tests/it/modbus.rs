@@ -31,9 +31,9 @@ const PLAIN: Decode = Decode::Analog {
 /// A worker under test.
 pub struct Source {
     pub heard: mpsc::Receiver<Heard>,
-    stop: CancellationToken,
+    pub stop: CancellationToken,
     pub stats: Arc<SourceStats>,
-    task: JoinHandle<()>,
+    pub task: JoinHandle<()>,
 }
 
 impl Source {
@@ -68,6 +68,7 @@ pub fn settings(port: u16, timeout_ms: u64, polls: Vec<Poll>) -> Settings {
             port,
         },
         manners: Manners::default(),
+        memory: None,
         timeout: Duration::from_millis(timeout_ms),
         polls,
     }
@@ -82,6 +83,7 @@ pub fn poll(meter: usize, unit: u8, period_ms: u64, addresses: &[u16]) -> Poll {
         period: Duration::from_millis(period_ms),
         factors: Vec::new(),
         identify: Vec::new(),
+        sunspec: None,
         limits: Limits::default(),
         points: points
             .map(|(point, address)| (point, register(3, *address, Number::U16, Order::Big)))
@@ -173,6 +175,7 @@ async fn what_pymodbus_serves_is_what_is_read_and_mbpoll_agrees() {
             period: Duration::from_millis(500),
             factors: Vec::new(),
             identify: Vec::new(),
+            sunspec: None,
             limits: Limits::default(),
             points: points.clone(),
         }],

@@ -9,6 +9,7 @@ use sunledger::domain::snapshot::Value;
 use sunledger::source::mqtt::{self, Settings, Subscription, Tls};
 use sunledger::source::{Heard, Outcome, SourceStats};
 use sunledger::sys::secret::Secret;
+use sunledger::wire::mqtt::{Extract, Filter, Numbers, Place, Reader, Speech, Way};
 use sunledger::wire::register::Decode;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -17,6 +18,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::fake_broker::FakeBroker;
 use crate::support::mosquitto::Mosquitto;
+
+mod flood;
+mod held_back;
+mod mappings;
+mod versions;
 
 /// No test waits longer: a machine may be slow, not stuck.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -103,25 +109,40 @@ fn store(heard: &mut Heard) {
 fn settings(port: u16, subscriptions: Vec<Subscription>) -> Settings {
     Settings {
         name: "park".into(),
-        host: "127.0.0.1".into(),
-        port,
         client_id: "sunledger-test".into(),
-        login: None,
-        tls: None,
         subscriptions,
+        ..Settings::at("127.0.0.1", port)
     }
 }
 
 fn sensor(meter: usize, topic: &str, pointer: Option<&str>) -> Subscription {
-    let decode = Decode::Analog {
-        scale: 1.0,
-        offset: 0.0,
+    let reader = Reader {
+        points: vec![extract(0, pointer, 0.0)],
+        ..Reader::default()
     };
     Subscription {
         meter,
-        topic: topic.into(),
-        points: vec![(0, pointer.map(str::to_owned), decode)],
+        points: vec![0],
+        ways: vec![Way {
+            filter: Filter::exactly(topic),
+            speech: Speech::Values(reader),
+        }],
+        stand_for: Some(Duration::from_secs(15)),
         retained_ok: false,
+        keep_talking: None,
+    }
+}
+
+fn extract(point: usize, pointer: Option<&str>, offset: f64) -> Extract {
+    Extract {
+        point,
+        places: pointer
+            .iter()
+            .map(|text| Place::parse(text).unwrap())
+            .collect(),
+        errors: Vec::new(),
+        numbers: Numbers::Plain,
+        decode: Decode::Analog { scale: 1.0, offset },
     }
 }
 
@@ -137,11 +158,10 @@ fn analog(value: f64) -> Result<Value, Reason> {
 async fn sensors_speak_plain_numbers_and_json() {
     let broker = Mosquitto::start();
     let mut weather = sensor(1, "park/weather", Some("/dni"));
-    let kelvin = Decode::Analog {
-        scale: 1.0,
-        offset: -273.15,
-    };
-    weather.points.push((1, Some("/air/temp".into()), kelvin));
+    weather.points.push(1);
+    if let Speech::Values(reader) = &mut weather.ways[0].speech {
+        reader.points.push(extract(1, Some("/air/temp"), -273.15));
+    }
     let subscriptions = vec![
         sensor(0, "park/dni", None),
         weather,
@@ -199,7 +219,7 @@ async fn a_payload_without_a_number_is_a_gap_with_a_reason() {
     let cases = [
         ("park/dni", "NaN", Reason::NotAvailable),
         ("park/dni", "offline", Reason::ShortAnswer),
-        ("park/dni", "", Reason::ShortAnswer),
+        ("park/dni", "", Reason::NotAvailable),
         ("park/json", r#"{"a": null}"#, Reason::NotAvailable),
         ("park/json", r#"{"b": 1}"#, Reason::ShortAnswer),
         ("park/json", "<html>", Reason::ShortAnswer),
@@ -401,6 +421,7 @@ async fn tls_trusts_the_authority_of_the_park_and_no_stranger() {
     let trusting = |file: &str| Settings {
         tls: Some(Tls {
             ca_file: Some(broker.dir.path().join(file)),
+            identity: None,
         }),
         ..plain(broker.port)
     };

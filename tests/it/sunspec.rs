@@ -9,16 +9,21 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use serde::Deserialize;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use sunledger::domain::meter::{Quantity, Role, Sense};
 use sunledger::domain::quality::Reason;
 use sunledger::domain::snapshot::Value;
+use sunledger::source::modbus::discover::{Failed, Reader, discover};
 use sunledger::wire::modbus::timing::Timing;
 use sunledger::wire::plan::{Limits, MAX_REGISTERS, Span, plan};
 use sunledger::wire::register::{Layout, Number};
 use sunledger::wire::sunspec::{
-    Chain, Identity, MODELS, Missing, Options, Said, Served, Walk, serve,
+    Chain, Identity, MODELS, Missing, Options, Ratios, Said, Served, Walk, serve,
 };
+use tokio_modbus::client::{Context, tcp};
+use tokio_modbus::prelude::{Reader as _, Slave, SlaveContext as _};
+
+use crate::support::pymodbus::Pymodbus;
 
 #[derive(Deserialize, Default)]
 struct Image {
@@ -89,11 +94,16 @@ impl Meter {
                 "import" => Sense::Import,
                 _ => Sense::Export,
             });
+        let ratio = |of: &str| self.options[of].as_i64().unwrap_or(1).into();
         let instance = self.options["instance"].as_u64().unwrap_or(1);
         Options {
             positive,
             invert: self.options["invert"].as_bool().unwrap_or(false),
-            multiplier: self.options["multiplier"].as_f64().unwrap_or(1.0),
+            ratios: Ratios {
+                power: (ratio("power"), 1),
+                voltage: (ratio("voltage"), 1),
+                current: (ratio("current"), 1),
+            },
             instance: instance.try_into().unwrap(),
         }
     }
@@ -313,5 +323,65 @@ fn a_scale_factor_that_moves_between_two_requests_tears_nothing() {
         };
         assert_eq!(unit.energy(count.into()).as_watt_hours(), 600_000.0);
         assert_eq!(bits, 32);
+    }
+}
+
+/// A client that is not ours either.
+struct Client(Context);
+
+impl Reader for Client {
+    type Failure = String;
+
+    async fn read(
+        &mut self,
+        unit: u8,
+        fc: u8,
+        address: u16,
+        count: u16,
+    ) -> Result<Vec<u16>, String> {
+        assert_eq!(fc, 3);
+        self.0.set_slave(Slave(unit));
+        let answer = self.0.read_holding_registers(address, count).await;
+        let words = answer.map_err(|error| error.to_string())?;
+        words.map_err(|exception| exception.to_string())
+    }
+
+    fn failed(_: &String) -> Failed {
+        Failed::Refused
+    }
+}
+
+/// Every image behind one server that is not ours, with their models at three
+/// bases; what a unit does not have is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn devices_that_pymodbus_serves_are_discovered_and_read() {
+    let images: Vec<(u8, Image)> = (1..)
+        .zip(images().into_iter().map(|(_, image)| image))
+        .collect();
+    let mut units = json!({});
+    for (unit, image) in &images {
+        let base = image.base.to_string();
+        units[unit.to_string()] = json!({ "holding": { base: image.registers } });
+    }
+    let server = Pymodbus::serve(&units);
+    let address = ([127, 0, 0, 1], server.port).into();
+    let mut client = Client(tcp::connect(address).await.unwrap());
+    for (unit, image) in &images {
+        let chain = discover(&mut client, *unit).await.unwrap();
+        assert_eq!(chain, image.walk(), "unit {unit}");
+        for meter in &image.meters {
+            for (served, expected) in meter.serve(&chain).into_iter().zip(meter.values.values()) {
+                let Ok(Served { layout, point, .. }) = served else {
+                    continue;
+                };
+                let span = layout.span();
+                let words = client.read(*unit, span.fc, span.address, span.count).await;
+                let said = layout.value(span.address, &words.unwrap(), &[]);
+                assert!(
+                    is(said, expected),
+                    "unit {unit}, {point}: {said:?}, not {expected}"
+                );
+            }
+        }
     }
 }

@@ -63,7 +63,7 @@ fn is_source(path: &str) -> bool {
 /// nor one that Cargo runs before the build.
 fn is_product(path: &str) -> bool {
     let tests = ["/tests.rs", "_tests.rs"];
-    let others = ["src/lib.rs", "src/build_date.rs"];
+    let others = ["src/lib.rs", "src/build.rs"];
     is_source(path) && !others.contains(&path) && !tests.iter().any(|end| path.ends_with(end))
 }
 

@@ -14,6 +14,7 @@ use crate::simulate::rehearsal::session::Pace;
 use crate::simulate::rehearsal::unit::{self, Unit};
 use crate::simulate::rehearsal::{At, Bus, Endpoint, REMEMBERED, Rehearsal, Settings};
 use crate::source::modbus::{self, Wiring};
+use crate::wire::mqtt::{Speech, Way};
 use crate::wire::register::{Field, Layout, Number, Order};
 
 /// How often a sensor speaks that speaks on change alone.
@@ -167,32 +168,45 @@ fn units(bus: &modbus::Settings, meters: &[Meter]) -> Vec<Unit> {
     polls.collect()
 }
 
-/// The sensors of a broker.
+/// The sensors of a broker that speak plainly or in JSON. Sparkplug and presence are not
+/// rehearsed.
 fn sensors(broker: &BrokerSetup, meters: &[Meter]) -> Vec<Sensor> {
-    let sensors = broker
-        .settings
-        .subscriptions
-        .iter()
+    let subscriptions = broker.settings.subscriptions.iter();
+    subscriptions
         .filter_map(|subscription| {
             let meter = meters.get(subscription.meter)?;
-            let values = subscription
-                .points
-                .iter()
-                .filter_map(|(point, pointer, decode)| {
-                    let point: &Point = meter.points.get(*point)?;
-                    let field = Field::new(0, Number::F64, Order::Big);
-                    let layout = Layout::simple(3, field, *decode);
-                    Some((pointer.clone(), Register::new(point, &layout)))
-                });
-            let on_change = meter.freshness == Freshness::UntilChanged;
-            Some(Sensor {
-                id: meter.id.clone(),
-                role: meter.role,
-                topic: subscription.topic.clone(),
-                every: if on_change { ON_CHANGE } else { meter.period },
-                retained: on_change,
-                values: values.collect(),
-            })
-        });
-    sensors.collect()
+            Some(
+                subscription
+                    .ways
+                    .iter()
+                    .filter_map(|way| sensor(meter, way)),
+            )
+        })
+        .flatten()
+        .collect()
+}
+
+fn sensor(meter: &Meter, way: &Way) -> Option<Sensor> {
+    let Speech::Values(reader) = &way.speech else {
+        return None;
+    };
+    let values = reader.points.iter().filter_map(|extract| {
+        let point: &Point = meter.points.get(extract.point)?;
+        let pointer = match extract.places.first() {
+            Some(place) => Some(place.pointer()?),
+            None => None,
+        };
+        let field = Field::new(0, Number::F64, Order::Big);
+        let layout = Layout::simple(3, field, extract.decode);
+        Some((pointer, Register::new(point, &layout)))
+    });
+    let on_change = meter.freshness == Freshness::UntilChanged;
+    Some(Sensor {
+        id: meter.id.clone(),
+        role: meter.role,
+        topic: way.filter.example(),
+        every: if on_change { ON_CHANGE } else { meter.period },
+        retained: on_change,
+        values: values.collect(),
+    })
 }

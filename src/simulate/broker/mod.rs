@@ -7,8 +7,6 @@
 //!
 //! Packets are cut and joined by the codec of rumqttc.
 
-mod filter;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
@@ -29,7 +27,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use filter::{is_filter, is_topic, matches};
+use crate::wire::mqtt::topic::{is_filter, is_topic, matches};
 
 /// Largest packet in either direction.
 const MAX_PACKET: usize = 64 * 1_024;

@@ -75,8 +75,7 @@ impl Worker {
                 self.link.endpoint(),
                 text(Duration::from_secs(wait.as_secs() + 1))
             );
-            let places: Vec<usize> = (0..planned.poll.points.len()).collect();
-            let values = planned.gaps(&places, Reason::Timeout);
+            let values = planned.every_gap(Reason::Timeout);
             self.hear(planned, begin, values, Some(detail), Some(Outcome::Timeout));
             return;
         }
@@ -111,21 +110,20 @@ impl Worker {
 
     /// Whether the points may be read; else they are gaps.
     async fn is_ready(&mut self, planned: &mut Planned) -> bool {
-        let mut cycle = Cycle::default();
-        let places: Vec<usize> = (0..planned.poll.points.len()).collect();
-        match self.set_up(planned).await {
+        let (reason, detail, outcome) = match self.set_up(planned).await {
             Ready::Yes => return true,
             Ready::Silent(request, failure) => {
-                self.fail(planned, &places, &request, &failure, &mut cycle);
+                let detail = self.detail(planned.poll.unit, &request, &failure);
+                (failure.reason(), Some(detail), failure.reason().into())
             }
             Ready::Refused => {
-                let values = planned.gaps(&places, Reason::Config);
                 let detail = planned.setup.refusal.clone();
-                self.hear(planned, clock::mono(), values, detail, Some(Outcome::Short));
-                cycle.trouble = Some(Reason::Config);
+                (Reason::Config, detail, Outcome::Short)
             }
-        }
-        self.log_change(planned, cycle.trouble);
+        };
+        let values = planned.every_gap(reason);
+        self.hear(planned, clock::mono(), values, detail, Some(outcome));
+        self.log_change(planned, Some(reason));
         false
     }
 
@@ -306,6 +304,10 @@ impl Worker {
     /// nothing is learned.
     fn learn(&mut self, planned: &mut Planned, cycle: &Cycle, now: Instant) {
         let hopeless = !cycle.answered && !cycle.points.is_empty();
+        if !cycle.points.is_empty() && planned.poll.sunspec.is_some() {
+            // Perhaps its models have moved.
+            planned.setup.again(now);
+        }
         if hopeless && cycle.searched > 0 {
             planned.search_later(now, SEARCH_PAUSE);
         }
@@ -327,6 +329,13 @@ impl Worker {
 
     /// Points that the device refuses are gaps in every cycle.
     fn say_refused(&mut self, planned: &Planned) {
+        if let Some((_, why)) = planned.missing.first() {
+            let gap = |row: &(usize, String)| (row.0, Err(Reason::NotAvailable));
+            let values = planned.missing.iter().map(gap).collect();
+            let (endpoint, unit) = (self.link.endpoint(), planned.poll.unit);
+            let detail = format!("{endpoint} unit {unit}: {why}");
+            self.hear(planned, clock::mono(), values, Some(detail), None);
+        }
         if planned.refused.is_empty() {
             return;
         }

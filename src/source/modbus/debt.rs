@@ -116,10 +116,9 @@ impl Debts {
             return Step::Ask;
         }
         let known = self.known.get(&question.unit()).into_iter().flatten();
-        let part = shorter(question);
-        let mut first = known.chain(part.as_ref()).filter(|one| self.is_told(one));
-        if let Some(first) = first.next() {
-            return Step::First(*first);
+        let own = known.copied().chain(parts(question));
+        if let Some(first) = own.into_iter().find(|one| self.is_told(one)) {
+            return Step::First(first);
         }
         let unused = |function: &Function| {
             self.of(question.unit())
@@ -149,15 +148,17 @@ impl Debts {
     }
 }
 
-/// The same question, shorter by one register or eight bits.
-fn shorter(question: &Question) -> Option<Question> {
-    let function = question.function().code();
-    let less = match question.function() {
+/// Parts of a question, from long to short: of another length each, and readable where
+/// the whole of it is.
+fn parts(question: &Question) -> impl Iterator<Item = Question> + use<> {
+    let (unit, function) = (question.unit(), question.function());
+    let (address, count) = (question.address(), question.count());
+    let less = match function {
         Function::Coils | Function::DiscreteInputs => 8,
         Function::HoldingRegisters | Function::InputRegisters => 1,
     };
-    let count = question.count().checked_sub(less)?;
-    Question::new(question.unit(), function, question.address(), count)
+    let counts = (1..=count).map_while(move |n| count.checked_sub(less * n));
+    counts.map_while(move |count| Question::new(unit, function.code(), address, count))
 }
 
 #[cfg(test)]
@@ -193,6 +194,25 @@ mod tests {
         debts.asked(&proof, now);
         assert!(debts.answered(&proof, false));
         assert_eq!(debts.step(&silent, now), Step::Ask);
+    }
+
+    #[test]
+    fn a_proof_that_was_not_answered_is_followed_by_a_shorter_one() {
+        let (mut debts, now) = debts();
+        let (long, bits) = (ask(1, 4, 0, 4), ask(2, 1, 0, 20));
+        for question in [long, bits] {
+            debts.asked(&question, now);
+            let mut proofs = Vec::new();
+            while let Step::First(proof) = debts.step(&question, now) {
+                proofs.push((proof.function().code(), proof.count()));
+                debts.asked(&proof, now);
+            }
+            let expected = match question.count() {
+                4 => vec![(4, 3), (4, 2), (4, 1), (3, 1), (2, 1), (1, 1)],
+                _ => vec![(1, 12), (1, 4), (4, 1), (3, 1), (2, 1)],
+            };
+            assert_eq!(proofs, expected);
+        }
     }
 
     #[test]

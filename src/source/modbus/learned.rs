@@ -10,6 +10,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::wire::plan::{Limits, Span};
@@ -161,6 +162,84 @@ impl Learned {
         self.too_many = self.too_many.filter(|too_many| too_many.forget_at > now);
         if (self.gaps.len(), self.too_many) != before {
             self.version += 1;
+        }
+    }
+}
+
+/// What is known of a unit, as it is kept: moments in milliseconds of Unix time.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Saved {
+    points: Vec<(Span, u64, i64)>,
+    gaps: Vec<(Span, i64)>,
+    most: u16,
+    too_many: Option<(u16, i64)>,
+}
+
+impl Saved {
+    /// Whether there is nothing to keep.
+    pub fn is_empty(&self) -> bool {
+        self.points.is_empty() && self.gaps.is_empty() && self.too_many.is_none()
+    }
+}
+
+impl Learned {
+    /// What is to be kept.
+    pub fn saved(&self, now: Instant, wall_ms: i64) -> Saved {
+        let wall = |at: Instant| {
+            let left = at.saturating_duration_since(now).as_millis();
+            wall_ms.saturating_add(i64::try_from(left).unwrap_or(i64::MAX))
+        };
+        let points = self.points.iter();
+        Saved {
+            points: points
+                .map(|refused| {
+                    (
+                        refused.span,
+                        refused.pause.as_secs(),
+                        wall(refused.probe_at),
+                    )
+                })
+                .collect(),
+            gaps: self
+                .gaps
+                .iter()
+                .map(|(span, at)| (*span, wall(*at)))
+                .collect(),
+            most: self.most,
+            too_many: self.too_many.map(|it| (it.count, wall(it.forget_at))),
+        }
+    }
+
+    /// What was kept. Whatever the clock says meanwhile, nothing waits for longer than
+    /// a day.
+    pub fn restored(saved: &Saved, now: Instant, wall_ms: i64) -> Self {
+        let mono = |at_ms: i64| {
+            let left = u64::try_from(at_ms.saturating_sub(wall_ms)).unwrap_or(0);
+            now + Duration::from_millis(left).min(DAY)
+        };
+        let points = saved.points.iter();
+        Self {
+            points: points
+                .map(|(span, pause_s, at_ms)| Refused {
+                    span: *span,
+                    pause: Duration::from_secs(*pause_s).clamp(FIRST_PROBE, DAY),
+                    probe_at: mono(*at_ms),
+                })
+                .collect(),
+            gaps: saved
+                .gaps
+                .iter()
+                .map(|(span, at_ms)| (*span, mono(*at_ms)))
+                .collect(),
+            most: saved.most,
+            too_many: saved
+                .too_many
+                .filter(|(count, _)| *count > 1)
+                .map(|(count, at_ms)| TooMany {
+                    count,
+                    forget_at: mono(at_ms),
+                }),
+            version: 1,
         }
     }
 }

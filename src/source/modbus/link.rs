@@ -181,6 +181,14 @@ impl Link {
         std::mem::take(&mut self.recovered)
     }
 
+    /// The last hang-ups were about the units that were asked: the next question
+    /// connects at once.
+    pub fn forgive(&mut self) {
+        self.hang_ups = 0;
+        self.resting = None;
+        self.backoff.reset();
+    }
+
     /// All that is due was asked: where others want the endpoint, it is let go.
     pub async fn end_of_cycle(&mut self) {
         if self.manners.close_after_cycle && self.poisoned.is_none() {

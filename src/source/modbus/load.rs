@@ -6,8 +6,10 @@
 //! is booked beyond its time polls late, and loses nothing else**; beyond
 //! [`BUSY_PCT`] one dead unit is felt by all.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub use super::learned::Learned;
 use super::{Poll, Settings, Wiring};
 use crate::domain::meter::MeterIndex;
 use crate::wire::modbus::timing::Timing;
@@ -44,8 +46,10 @@ pub struct MeterLoad {
     pub period: Duration,
     /// Its requests in each cycle.
     pub requests: Vec<RequestLoad>,
-    /// Points that no request can read.
+    /// Points that no request can read, or that the device refuses.
     pub unreadable: usize,
+    /// Registers in one answer, as far as is known.
+    pub max_registers: u16,
     /// Whether its points are found when it answers.
     pub discovered: bool,
 }
@@ -105,9 +109,10 @@ impl BusLoad {
     }
 }
 
-/// What polling this endpoint asks of it, where a network costs so much.
+/// What polling this endpoint asks of it, where a network costs so much and the units
+/// are known so far.
 #[must_use]
-pub fn load(settings: &Settings, network: Timing) -> BusLoad {
+pub fn load(settings: &Settings, network: Timing, learned: &BTreeMap<u8, Learned>) -> BusLoad {
     let cost = match &settings.wiring {
         Wiring::Serial(serial) => serial.line.timing(serial.turnaround),
         Wiring::Tcp { .. } | Wiring::RtuOverTcp { .. } => network,
@@ -119,18 +124,27 @@ pub fn load(settings: &Settings, network: Timing) -> BusLoad {
     BusLoad {
         cost,
         meters: meters
-            .map(|poll| of(poll, &cost, pause_ms, is_tcp))
+            .map(|poll| of(poll, &cost, learned.get(&poll.unit), pause_ms, is_tcp))
             .collect(),
     }
 }
 
-fn of(poll: &Poll, cost: &Timing, pause_ms: f64, is_tcp: bool) -> MeterLoad {
+fn of(
+    poll: &Poll,
+    cost: &Timing,
+    learned: Option<&Learned>,
+    pause_ms: f64,
+    is_tcp: bool,
+) -> MeterLoad {
     let spans: Vec<Span> = poll
         .points
         .iter()
         .map(|(_, layout)| layout.span())
         .collect();
-    let requests = plan(&spans, &poll.limits.plan(), &[], cost);
+    let said = poll.limits.plan();
+    let limits = learned.map_or(said, |learned| learned.limits(said));
+    let refused = learned.map(Learned::refused).unwrap_or_default();
+    let requests = plan(&spans, &limits, &refused, cost);
     let read: usize = requests.iter().map(|request| request.points.len()).sum();
     let each = requests.iter().map(|request| {
         let span = request.span();
@@ -152,6 +166,7 @@ fn of(poll: &Poll, cost: &Timing, pause_ms: f64, is_tcp: bool) -> MeterLoad {
         period: poll.period,
         requests: each.collect(),
         unreadable: spans.len() - read,
-        discovered: false,
+        max_registers: limits.max_registers,
+        discovered: poll.sunspec.is_some(),
     }
 }

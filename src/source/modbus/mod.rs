@@ -18,6 +18,7 @@ pub mod discover;
 mod learned;
 pub mod link;
 pub mod load;
+pub mod memory;
 mod planned;
 mod search;
 mod serial;
@@ -28,6 +29,7 @@ mod timetable;
 mod wiring;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +53,7 @@ use crate::wire::modbus::exception as exception_words;
 use crate::wire::modbus::timing::Timing;
 use crate::wire::plan::Request;
 use crate::wire::register::Layout;
+use crate::wire::sunspec::Asked;
 
 /// The longest sleep: a clock that was set is noticed within this time.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
@@ -66,6 +69,8 @@ pub struct Settings {
     pub manners: Manners,
     /// How long connecting may take, and how long each answer.
     pub timeout: Duration,
+    /// Where what was learned of its units is kept over restarts, if anywhere.
+    pub memory: Option<PathBuf>,
     /// The meters, in the order in which they are polled.
     pub polls: Vec<Poll>,
 }
@@ -102,6 +107,9 @@ pub struct Poll {
     pub factors: Vec<Factor>,
     /// What shows that it is the device that is meant.
     pub identify: Vec<Expect>,
+    /// What is asked of the models of a `SunSpec` device; where they are is found when
+    /// it answers.
+    pub sunspec: Option<Asked>,
     /// How it wants to be asked.
     pub limits: Limits,
 }
@@ -123,6 +131,26 @@ pub async fn run(
 
 type Values = Vec<(PointIndex, Result<crate::domain::snapshot::Value, Reason>)>;
 
+/// How often what was learned is written at most.
+const REMEMBER_EVERY: Duration = Duration::from_secs(10);
+
+/// Where what was learned is kept, and what of it is kept already.
+struct Memory {
+    path: PathBuf,
+    versions: Vec<u64>,
+    next: Option<Instant>,
+}
+
+impl Memory {
+    fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            versions: Vec::new(),
+            next: None,
+        }
+    }
+}
+
 /// What is known about one unit of the endpoint.
 #[derive(Debug, Default)]
 struct Unit {
@@ -135,6 +163,7 @@ struct Worker {
     link: Link,
     timeout: Duration,
     units: BTreeMap<u8, Unit>,
+    memory: Option<Memory>,
     budget: Budget,
     tx: mpsc::Sender<Heard>,
     stats: Arc<SourceStats>,
@@ -157,6 +186,7 @@ impl Worker {
             name: settings.name.clone(),
             timeout,
             units,
+            memory: settings.memory.clone().map(Memory::new),
             budget: Budget::default(),
             tx,
             stats,
@@ -164,7 +194,58 @@ impl Worker {
         }
     }
 
+    /// Takes up what was learned before the start.
+    async fn recall(&mut self) {
+        let Some(memory) = &mut self.memory else {
+            return;
+        };
+        let path = memory.path.clone();
+        let (now, wall_ms) = (clock::mono(), clock::wall().as_millisecond());
+        let load = move || memory::load(&path, now, wall_ms);
+        for (unit, learned) in tokio::task::spawn_blocking(load).await.unwrap_or_default() {
+            if let Some(state) = self.units.get_mut(&unit) {
+                state.learned = learned;
+            }
+        }
+        memory.versions = self
+            .units
+            .values()
+            .map(|state| state.learned.version())
+            .collect();
+    }
+
+    /// Keeps what was learned since the last time.
+    fn remember(&mut self) {
+        let now = clock::mono();
+        let Some(memory) = self
+            .memory
+            .as_mut()
+            .filter(|it| it.next.is_none_or(|next| next <= now))
+        else {
+            return;
+        };
+        memory.next = Some(now + REMEMBER_EVERY);
+        let versions: Vec<u64> = self
+            .units
+            .values()
+            .map(|state| state.learned.version())
+            .collect();
+        if versions == memory.versions {
+            return;
+        }
+        memory.versions = versions;
+        let units = self
+            .units
+            .iter()
+            .map(|(unit, state)| (*unit, &state.learned));
+        let text = memory::text(units, now, clock::wall().as_millisecond());
+        let path = memory.path.clone();
+        // The bus does not wait for the disk, and nobody waits for this file.
+        tokio::task::spawn_blocking(move || memory::write(&path, &text));
+    }
+
     async fn run(mut self, mut polls: Vec<Planned>) {
+        self.recall().await;
         let periods = polls.iter().map(|planned| {
             let period_ms = planned.poll.period.as_millis();
             i64::try_from(period_ms).unwrap_or(i64::MAX)
@@ -176,6 +257,7 @@ impl Worker {
                 Next::Poll(index) => {
                     if let Some(planned) = polls.get_mut(index) {
                         self.poll(planned).await;
+                        self.remember();
                     }
                 }
             }

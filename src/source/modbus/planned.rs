@@ -14,6 +14,7 @@ use crate::domain::snapshot::Value;
 use crate::wire::modbus::timing::Timing;
 use crate::wire::plan::{Limits, Request, Span, plan};
 use crate::wire::register::Layout;
+use crate::wire::sunspec::{Missing, Served};
 
 /// A change of what requests cost by this factor is worth a new plan.
 const COST_CHANGED: f64 = 1.5;
@@ -37,6 +38,12 @@ struct Basis {
 /// One meter, as it is polled.
 pub struct Planned {
     pub poll: Poll,
+    /// Every point of the meter, also those that are not found yet.
+    every: Vec<PointIndex>,
+    /// How many of the points were there before any was found in models.
+    declared: usize,
+    /// Points that no model of the device has, and why.
+    pub missing: Vec<(PointIndex, String)>,
     /// Where each point is.
     spans: Vec<Span>,
     /// What is known of the device.
@@ -66,8 +73,15 @@ impl Planned {
             .map(|(_, layout)| layout.span())
             .collect();
         let setup = Setup::new(poll.factors.len());
+        let declared = poll.points.iter().map(|(point, _)| *point);
+        let asked = poll.sunspec.iter().flat_map(|asked| &asked.points);
+        let every = declared.chain(asked.map(|(point, _)| *point)).collect();
+        let declared = poll.points.len();
         let mut planned = Self {
             poll,
+            every,
+            declared,
+            missing: Vec::new(),
             setup,
             spans,
             requests: Vec::new(),
@@ -176,6 +190,36 @@ impl Planned {
         Some((*point, layout))
     }
 
+    /// The same gap for every point of the meter.
+    pub fn every_gap(&self, reason: Reason) -> Values {
+        self.every
+            .iter()
+            .map(|point| (*point, Err(reason)))
+            .collect()
+    }
+
+    /// Takes in where the models of the device have its points. Whether that is another
+    /// place than before.
+    pub fn found(&mut self, served: Vec<(PointIndex, Result<Served, Missing>)>) -> bool {
+        let mut points = self.poll.points.clone();
+        points.truncate(self.declared);
+        self.missing.clear();
+        for (point, served) in served {
+            match served {
+                Ok(served) => points.push((point, served.layout)),
+                Err(why) => self.missing.push((point, why.to_string())),
+            }
+        }
+        let moved = points != self.poll.points;
+        if moved {
+            self.spans = points.iter().map(|(_, layout)| layout.span()).collect();
+            self.poll.points = points;
+            self.seen.clear();
+            self.basis = None;
+        }
+        moved
+    }
+
     /// The same gap for points at these places.
     pub fn gaps<'a>(&self, places: impl IntoIterator<Item = &'a usize>, reason: Reason) -> Values {
         places
@@ -259,6 +303,7 @@ mod tests {
             points: vec![(0, layout)],
             factors: Vec::new(),
             identify: Vec::new(),
+            sunspec: None,
             limits: Manners::default(),
         });
         let start = Instant::now();

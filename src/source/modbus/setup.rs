@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::Worker;
+use super::discover::{Failed, Reader, Undiscovered, discover};
 use super::link::Failure;
 use super::planned::Planned;
 use super::settings::{Expect, Factor};
@@ -61,6 +62,12 @@ impl Setup {
         }
     }
 
+    /// Is read again before its day is over.
+    pub fn again(&mut self, now: Instant) {
+        let soon = now + AGAIN;
+        self.next = self.next.map(|next| next.min(soon));
+    }
+
     fn is_due(&self, now: Instant) -> bool {
         self.next.is_none_or(|next| next <= now)
     }
@@ -72,6 +79,32 @@ fn request(span: Span) -> Request {
         address: span.address,
         count: span.count,
         points: Vec::new(),
+    }
+}
+
+/// The bus, as the walk through the models of a device sees it.
+struct Walker<'a>(&'a mut Worker);
+
+impl Reader for Walker<'_> {
+    type Failure = Failure;
+
+    async fn read(
+        &mut self,
+        unit: u8,
+        fc: u8,
+        address: u16,
+        count: u16,
+    ) -> Result<Vec<u16>, Failure> {
+        let span = Span { fc, address, count };
+        self.0.ask_words(unit, &request(span)).await
+    }
+
+    fn failed(failure: &Failure) -> Failed {
+        match failure {
+            Failure::Connect(_) => Failed::Unasked,
+            failure if failure.reason() == Reason::Exception => Failed::Refused,
+            _ => Failed::Silent,
+        }
     }
 }
 
@@ -105,6 +138,9 @@ impl Worker {
                 Err(silent) => return silent,
             }
         }
+        if let Some(refused) = self.discover(planned, now).await {
+            return refused;
+        }
         planned.setup.refusal = None;
         for place in 0..planned.poll.factors.len() {
             let Some(factor) = planned.poll.factors.get(place).cloned() else {
@@ -117,6 +153,39 @@ impl Worker {
         }
         planned.setup.next = Some(now + if whole { DAY } else { AGAIN });
         Ready::Yes
+    }
+
+    /// Walks the models of a `SunSpec` device; what keeps its points from being read.
+    async fn discover(&mut self, planned: &mut Planned, now: Instant) -> Option<Ready> {
+        let asked = planned.poll.sunspec.clone()?;
+        let unit = planned.poll.unit;
+        let max_registers = planned.poll.limits.max_registers;
+        match discover(&mut Walker(self), unit).await {
+            Ok(chain) => {
+                let bus = &self.name;
+                let models: Vec<u16> = chain.models.iter().map(|model| model.id).collect();
+                if planned.found(asked.served(&chain, max_registers)) {
+                    info!(bus, unit, ?models, "SunSpec models found.");
+                }
+                None
+            }
+            Err(Undiscovered::Lost(lost)) => {
+                let endpoint = self.link.endpoint();
+                planned.setup.refusal = Some(format!(
+                    "{endpoint} unit {unit} is no SunSpec device: {lost}"
+                ));
+                planned.setup.next = Some(now + AGAIN);
+                Some(Ready::Refused)
+            }
+            Err(Undiscovered::Failed(failure)) => {
+                let marker = request(Span {
+                    fc: 3,
+                    address: 40_000,
+                    count: 2,
+                });
+                Some(Ready::Silent(marker, failure))
+            }
+        }
     }
 
     /// Why the device is another one than is meant, if it is.

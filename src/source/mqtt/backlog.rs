@@ -27,11 +27,14 @@ pub const NONE_WITHIN: Duration = Duration::from_secs(1);
 /// How long a backlog may take: a thousand messages, which is what brokers keep.
 pub const AT_MOST: Duration = Duration::from_secs(10);
 
+/// A sensor, and what it would say now.
+type LastWord = (usize, Heard);
+
 /// A backlog that is being worked off; nothing in it while there is none.
 #[derive(Debug, Default)]
 pub struct Backlog {
-    /// The last words of each topic.
-    topics: BTreeMap<String, Vec<Heard>>,
+    /// The last words of each topic, with the sensor that says them.
+    topics: BTreeMap<String, Vec<LastWord>>,
     /// When it ends at the latest.
     end: Option<Instant>,
     /// When it ends if nothing comes; none while something is not acknowledged.
@@ -52,7 +55,7 @@ impl Backlog {
     }
 
     /// Keeps the last words of a topic, to be said again when nothing newer comes.
-    pub fn keep(&mut self, topic: &str, heard: Vec<Heard>) {
+    pub fn keep(&mut self, topic: &str, heard: Vec<LastWord>) {
         self.topics.insert(topic.to_owned(), heard);
         self.quiet = None;
     }
@@ -71,7 +74,7 @@ impl Backlog {
     }
 
     /// Ends it, if its time has come, and gives out the last words of every topic.
-    pub fn finish(&mut self, now: Instant) -> Vec<Heard> {
+    pub fn finish(&mut self, now: Instant) -> Vec<LastWord> {
         if self.due().is_none_or(|due| now < due) {
             return Vec::new();
         }
@@ -100,7 +103,7 @@ mod tests {
         let (mut late, mut again) = (Vec::new(), Vec::new());
         for ms in 0..20_000 {
             let said = backlog.finish(at(ms)).into_iter();
-            again.extend(said.filter_map(|heard| match heard.values[0].1 {
+            again.extend(said.filter_map(|(_, heard)| match heard.values[0].1 {
                 Ok(Value::Count(number)) => usize::try_from(number).ok(),
                 _ => None,
             }));
@@ -116,7 +119,7 @@ mod tests {
                         receipt: None,
                         late: false,
                     };
-                    backlog.keep("dni", vec![heard]);
+                    backlog.keep("dni", vec![(0, heard)]);
                 }
             }
             let waits = |came: &&u64| **came <= ms && ms < **came + stored_after_ms;

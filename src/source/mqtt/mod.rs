@@ -15,45 +15,54 @@
 //! age: no reading, except for a sensor that speaks only on change.
 //!
 //! One task does it all and waits for nothing but the network, so the keep-alive
-//! never suffers. Where the app is behind, messages wait here up to [`MAX_UNACKED`];
-//! then the connection is closed and the broker keeps what comes.
+//! never suffers. A broker sends so many messages ahead of their acknowledgements as it
+//! likes (mosquitto: 20). **Where [`MAX_UNACKED`] of them wait for the disk, nothing
+//! more is read**, TCP holds the broker back, and pings go on.
+//!
+//! Nothing is published but requests without which a device stays silent: a Sparkplug
+//! node's rebirth and a Victron's keep-alive, and not even those with `read_only`.
 
 mod backlog;
+mod connection;
+mod filters;
+mod intake;
 mod known;
+mod packet;
 mod receipts;
 mod session;
 mod tls;
+mod v3;
+mod v5;
 
-use std::net::Ipv6Addr;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rumqttc::{AsyncClient, ConnectionError, EventLoop, MqttOptions, StateError};
+use rustls::ClientConfig;
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use self::connection::Connection;
+use self::filters::Filters;
 use self::session::{End, Session};
 use super::backoff::Backoff;
 use super::{Heard, SourceStats};
 use crate::domain::meter::{MeterIndex, PointIndex};
 use crate::sys::clock;
 use crate::sys::secret::Secret;
-use crate::wire::register::Decode;
+use crate::wire::mqtt::{Version, Way};
 
 /// Messages taken in and not yet acknowledged. Far more than a broker sends ahead
 /// (mosquitto: 20), and a few hundred kilobytes here.
 pub const MAX_UNACKED: usize = 4_096;
-/// Acknowledgements and subscriptions on their way to the broker: every message
-/// that may wait, and the subscriptions of a large park.
-const REQUESTS: usize = MAX_UNACKED + 1_024;
-/// The largest message: a thousand times what a sensor sends. A larger one ends
-/// the connection, because the client library has no way past it.
-const MAX_MESSAGE: usize = 256 * 1024;
-/// How often a silent connection is tried. A dead broker is noticed within twice
-/// this time, long before anyone asks why the sensors are quiet.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// The largest payload where nothing is configured: a thousand times what a sensor
+/// sends.
+pub const MAX_PAYLOAD: usize = 256 * 1_024;
+/// How often a silent connection is tried where nothing is configured. A dead broker is
+/// noticed within twice this time, long before anyone asks why the sensors are quiet.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a connection must have lasted to count as a good one. Two clients of
 /// one name throw each other out at once, and must not do so every second.
 const SETTLED_AFTER: Duration = Duration::from_secs(30);
@@ -75,19 +84,33 @@ pub struct Settings {
     /// The same after every start, and no other client's: the broker keeps the
     /// session under this name.
     pub client_id: String,
+    /// Version of the protocol.
+    pub version: Version,
+    /// How often a silent connection is tried.
+    pub keep_alive: Duration,
+    /// The largest payload that is taken in, bytes.
+    pub max_payload: usize,
+    /// Whether nothing at all is published.
+    pub read_only: bool,
+    /// Whether the broker keeps the session, and with it what it could not deliver.
+    pub keep_session: bool,
     /// User name and password.
     pub login: Option<(String, Secret)>,
     /// TLS, if the broker speaks it.
     pub tls: Option<Tls>,
+    /// Where it is noted what is subscribed.
+    pub notes: Option<PathBuf>,
     /// The sensors.
     pub subscriptions: Vec<Subscription>,
 }
 
-/// Whom to trust on a TLS connection.
-#[derive(Debug, Clone)]
+/// Whom to trust on a TLS connection, and who we are.
+#[derive(Debug, Clone, Default)]
 pub struct Tls {
     /// An authority (PEM) besides those of the system.
     pub ca_file: Option<PathBuf>,
+    /// Our certificate and its key (PEM), for a broker that wants to know.
+    pub identity: Option<(PathBuf, PathBuf)>,
 }
 
 /// One sensor.
@@ -95,13 +118,55 @@ pub struct Tls {
 pub struct Subscription {
     /// The sensor.
     pub meter: MeterIndex,
-    /// Its topic, without wildcards.
-    pub topic: String,
-    /// What it measures: the place in a JSON payload, none where the payload is a
-    /// number, and what the number means.
-    pub points: Vec<(PointIndex, Option<String>, Decode)>,
+    /// Everything that it measures.
+    pub points: Vec<PointIndex>,
+    /// Its topics, and what they say.
+    pub ways: Vec<Way>,
+    /// How long a value stands; none: until the next one.
+    pub stand_for: Option<Duration>,
     /// Whether a retained message is a reading: the sensor speaks only on change.
     pub retained_ok: bool,
+    /// A topic to which its device wants to be written, or it falls silent.
+    pub keep_talking: Option<String>,
+}
+
+impl Settings {
+    /// A broker at a place, with nothing configured and no sensors.
+    #[must_use]
+    pub fn at(host: &str, port: u16) -> Self {
+        Self {
+            name: host.to_owned(),
+            host: host.to_owned(),
+            port,
+            client_id: String::new(),
+            version: Version::default(),
+            keep_alive: KEEP_ALIVE,
+            max_payload: MAX_PAYLOAD,
+            read_only: false,
+            keep_session: true,
+            login: None,
+            tls: None,
+            notes: None,
+            subscriptions: Vec::new(),
+        }
+    }
+
+    /// The name under which the broker keeps the session.
+    fn client(&self) -> String {
+        match self.client_id.as_str() {
+            "" => format!("sunledger-{}", self.name),
+            id => id.to_owned(),
+        }
+    }
+
+    fn keep_alive_s(&self) -> u16 {
+        u16::try_from(self.keep_alive.as_secs()).unwrap_or(u16::MAX)
+    }
+
+    fn filters(&self) -> BTreeSet<String> {
+        let ways = self.subscriptions.iter().flat_map(|sensor| &sensor.ways);
+        ways.map(|way| way.filter.subscribed.clone()).collect()
+    }
 }
 
 /// Hears the broker until `stop` is cancelled or nobody listens.
@@ -115,22 +180,30 @@ pub async fn run(
     stop: CancellationToken,
     stats: Arc<SourceStats>,
 ) {
-    let (client, mut events) = AsyncClient::new(options(&settings), REQUESTS);
+    let (client, wanted, notes) = (
+        settings.client(),
+        settings.filters(),
+        settings.notes.clone(),
+    );
+    let noted = tokio::task::spawn_blocking(move || Filters::load(client, wanted, notes)).await;
+    let Ok(filters) = noted else { return };
     let mut backoff = Backoff::new(&settings.name);
-    let mut trusted = settings.tls.is_none();
-    let mut session = Session::new(settings, client, tx.clone(), stats);
+    let mut session = Session::new(settings, filters, tx.clone(), stats);
     loop {
-        let why = match trust(&session, &mut events, &mut trusted).await {
-            Err(why) => why,
-            Ok(()) => match session.converse(&mut events, &stop).await {
-                End::Stop => return goodbye(&mut session, &mut events).await,
-                End::Lost(why) => why,
-            },
+        let opened = tokio::select! {
+            () = stop.cancelled() => return,
+            () = tx.closed() => return,
+            opened = open(&session.settings) => opened,
         };
-        // Of what was on its way nothing is sent on the next connection: topics
-        // are subscribed anew, and identifiers may have another meaning.
-        events.clean();
-        events.pending.clear();
+        let why = match opened {
+            Err(why) => why,
+            Ok((mut connection, greeting)) => {
+                match session.converse(&mut connection, greeting, &stop).await {
+                    End::Stop => return goodbye(&mut session, connection).await,
+                    End::Lost(why) => why,
+                }
+            }
+        };
         if session
             .lost(&why)
             .is_some_and(|lasted| lasted >= SETTLED_AFTER)
@@ -146,71 +219,20 @@ pub async fn run(
     }
 }
 
-/// Takes in the certificates, once they are there to be read.
-async fn trust(
-    session: &Session,
-    events: &mut EventLoop,
-    trusted: &mut bool,
-) -> Result<(), String> {
-    if *trusted {
-        return Ok(());
-    }
-    let ca_file = session.settings.tls.clone().and_then(|tls| tls.ca_file);
-    let reading = tokio::task::spawn_blocking(move || tls::transport(ca_file.as_deref()));
-    let transport = reading.await.map_err(|error| error.to_string())??;
-    events.mqtt_options.set_transport(transport);
-    *trusted = true;
-    Ok(())
+/// Connects, with the certificates as they are now: they are replaced in operation.
+async fn open(settings: &Settings) -> Result<(Connection, packet::Greeting), String> {
+    let tls: Option<Arc<ClientConfig>> = match settings.tls.clone() {
+        None => None,
+        Some(tls) => {
+            let reading = tokio::task::spawn_blocking(move || tls::config(&tls));
+            Some(reading.await.map_err(|error| error.to_string())??)
+        }
+    };
+    Connection::open(settings, tls).await
 }
 
 /// The last acknowledgements, and a proper end of the connection.
-async fn goodbye(session: &mut Session, events: &mut EventLoop) {
-    if events.network.is_none() {
-        return;
-    }
-    let _ = timeout(LAST_ACKS, session.last_acks(events)).await;
-    let _ = timeout(GOODBYE, session.disconnect(events)).await;
-}
-
-fn options(settings: &Settings) -> MqttOptions {
-    let id = match settings.client_id.as_str() {
-        "" => format!("sunledger-{}", settings.name),
-        id => id.to_owned(),
-    };
-    let host = match settings.host.parse::<Ipv6Addr>() {
-        Ok(address) => format!("[{address}]"),
-        Err(_) => settings.host.clone(),
-    };
-    let mut options = MqttOptions::new(id, host, settings.port);
-    options
-        .set_clean_session(false)
-        .set_manual_acks(true)
-        .set_keep_alive(KEEP_ALIVE)
-        .set_max_packet_size(MAX_MESSAGE, MAX_MESSAGE);
-    if let Some((user, password)) = &settings.login {
-        options.set_credentials(user, password.expose());
-    }
-    options
-}
-
-/// What went wrong, for people.
-fn words(error: &ConnectionError) -> String {
-    use rumqttc::mqttbytes::Error::PayloadSizeLimitExceeded;
-    match error {
-        ConnectionError::Io(error) | ConnectionError::MqttState(StateError::Io(error)) => {
-            error.to_string()
-        }
-        ConnectionError::MqttState(StateError::ConnectionAborted) => {
-            "connection closed by the broker".into()
-        }
-        ConnectionError::MqttState(StateError::AwaitPingResp) => "the broker fell silent".into(),
-        ConnectionError::MqttState(StateError::Deserialization(PayloadSizeLimitExceeded(size))) => {
-            format!("a message of {size} bytes, more than {MAX_MESSAGE}")
-        }
-        ConnectionError::ConnectionRefused(code) => {
-            format!("the broker refuses the connection ({code:?})")
-        }
-        ConnectionError::NetworkTimeout => "no answer in time".into(),
-        error => error.to_string(),
-    }
+async fn goodbye(session: &mut Session, mut connection: Connection) {
+    let _ = timeout(LAST_ACKS, session.last_acks(&mut connection)).await;
+    let _ = timeout(GOODBYE, connection.close()).await;
 }

@@ -17,7 +17,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
 
-use rumqttc::QoS;
 use tokio::sync::oneshot;
 
 /// What became of the readings of a message.
@@ -60,8 +59,6 @@ impl Fate {
 pub struct Delivery {
     /// Packet identifier.
     pub pkid: u16,
-    /// What it was sent with.
-    pub qos: QoS,
     /// The connection on which it came, counted from the start.
     pub connection: u64,
 }
@@ -167,11 +164,7 @@ mod tests {
     use super::*;
 
     fn arrival(pkid: u16, connection: u64) -> Delivery {
-        Delivery {
-            pkid,
-            qos: QoS::AtLeastOnce,
-            connection,
-        }
+        Delivery { pkid, connection }
     }
 
     fn settled_now(receipts: &mut Receipts) -> Option<(u16, bool)> {

@@ -1,33 +1,33 @@
 //! The conversation with one broker, across its connections.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rumqttc::{
-    AsyncClient, Event, EventLoop, Outgoing, Packet, Publish, QoS, SubAck, SubscribeFilter,
-    SubscribeReasonCode,
-};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::backlog::Backlog;
+use super::connection::Connection;
+use super::filters::Filters;
+use super::intake::{Arrival, Intake, NodeName, Utterance};
 use super::known::Known;
+use super::packet::{Greeting, Incoming, Message, Outgoing, TooLarge};
 use super::receipts::{Delivery, Fate, Receipts, Settled};
-use super::{MAX_UNACKED, Settings, Subscription, words};
-use crate::domain::meter::PointIndex;
+use super::{MAX_UNACKED, Settings};
 use crate::domain::quality::Reason;
-use crate::domain::snapshot::Value;
-use crate::source::{Heard, Outcome, SourceStats};
+use crate::source::{Heard, Outcome, Rejected, SourceStats};
 use crate::sys::clock;
-use crate::wire::payload;
+use crate::wire::mqtt::sparkplug;
 
-/// Topics in one SUBSCRIBE: few packets for many topics, each small enough for any broker.
-const TOPICS_AT_ONCE: usize = 32;
-/// How much of a payload a person is shown.
-const EXCERPT: usize = 40;
+/// Between requests to a node to be born again: it takes a moment to answer.
+const REBIRTH_EVERY: Duration = Duration::from_secs(10);
+/// Between requests that keep a device talking, which are silent after a minute.
+const KEEP_TALKING: Duration = Duration::from_secs(30);
+/// Topics of an older configuration that are unsubscribed one by one.
+const STRANGERS: usize = 1_000;
 
 /// Why a conversation ended.
 pub enum End {
@@ -41,10 +41,9 @@ pub enum End {
 pub struct Session {
     pub settings: Settings,
     tx: mpsc::Sender<Heard>,
-    client: AsyncClient,
     stats: Arc<SourceStats>,
-    /// Places in the subscriptions, by topic.
-    topics: BTreeMap<String, Vec<usize>>,
+    intake: Intake,
+    filters: Filters,
     receipts: Receipts,
     known: Known,
     backlog: Backlog,
@@ -56,29 +55,27 @@ pub struct Session {
     since: Option<Instant>,
     /// Whether the sensors were told that there is no connection.
     told_lost: bool,
-    /// Subscriptions asked for, in order, and those on the wire by identifier.
-    asked: VecDeque<Vec<String>>,
-    on_wire: BTreeMap<u16, Vec<String>>,
+    /// When nodes were asked to be born again.
+    rebirths: BTreeMap<NodeName, Instant>,
+    /// Topics that nobody wants, unsubscribed.
+    strangers: BTreeSet<String>,
+    /// When devices that need it are asked to go on talking.
+    talk_at: Instant,
 }
 
 impl Session {
     pub fn new(
         settings: Settings,
-        client: AsyncClient,
+        filters: Filters,
         tx: mpsc::Sender<Heard>,
         stats: Arc<SourceStats>,
     ) -> Self {
-        let mut topics: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        for (place, subscription) in settings.subscriptions.iter().enumerate() {
-            let places = topics.entry(subscription.topic.clone()).or_default();
-            places.push(place);
-        }
         Self {
+            intake: Intake::new(settings.subscriptions.clone()),
+            filters,
             settings,
             tx,
-            client,
             stats,
-            topics,
             receipts: Receipts::default(),
             known: Known::default(),
             backlog: Backlog::default(),
@@ -86,40 +83,46 @@ impl Session {
             connection: 0,
             since: None,
             told_lost: false,
-            asked: VecDeque::new(),
-            on_wire: BTreeMap::new(),
+            rebirths: BTreeMap::new(),
+            strangers: BTreeSet::new(),
+            talk_at: clock::mono(),
         }
     }
 
-    /// Connects and hears until the connection is lost or `stop` is cancelled.
-    pub async fn converse(&mut self, events: &mut EventLoop, stop: &CancellationToken) -> End {
+    /// Hears until the connection is lost or `stop` is cancelled.
+    pub async fn converse(
+        &mut self,
+        connection: &mut Connection,
+        greeting: Greeting,
+        stop: &CancellationToken,
+    ) -> End {
+        if let Err(why) = self.connected(connection, greeting) {
+            return End::Lost(why);
+        }
+        let talks = !self.settings.read_only && self.talkers().next().is_some();
         loop {
-            // The same poll goes on while receipts arrive: one that is dropped
-            // half way may take a packet with it.
-            let poll = events.poll();
-            tokio::pin!(poll);
-            let event = loop {
-                tokio::select! {
-                    () = stop.cancelled() => return End::Stop,
-                    () = self.tx.closed() => return End::Stop,
-                    event = &mut poll => break event,
-                    settled = self.receipts.settled() => {
-                        if let Err(why) = self.settle(&settled) {
-                            return End::Lost(why);
-                        }
-                    }
-                    () = room(&self.tx), if !self.held.is_empty() => self.hand_over(),
-                    () = quiet(self.backlog.due()) => self.catch_up(),
-                }
-            };
-            let handled = match event {
-                Ok(event) => self.handle(event),
-                Err(error) => Err(words(&error)),
+            let handled = tokio::select! {
+                () = stop.cancelled() => return End::Stop,
+                () = self.tx.closed() => return End::Stop,
+                packet = connection.next(self.has_room()) => match packet {
+                    Ok(packet) => self.handle(packet, connection),
+                    Err(why) => Err(why),
+                },
+                settled = self.receipts.settled() => self.settle(&settled, connection),
+                () = room(&self.tx), if !self.held.is_empty() => { self.hand_over(); Ok(()) }
+                () = quiet(self.backlog.due()) => { self.catch_up(); Ok(()) }
+                () = sleep_until(self.talk_at), if talks => self.keep_talking(connection),
             };
             if let Err(why) = handled {
                 return End::Lost(why);
             }
         }
+    }
+
+    /// Whether a message more is no burden: else nothing is read, and the broker keeps
+    /// what comes.
+    fn has_room(&self) -> bool {
+        self.receipts.len() < MAX_UNACKED && self.held.len() < MAX_UNACKED
     }
 
     /// What goes on without a connection: readings go to the app, receipts come
@@ -138,43 +141,23 @@ impl Session {
     }
 
     /// Waits for the receipts of what was taken in, and takes in nothing more.
-    pub async fn last_acks(&mut self, events: &mut EventLoop) {
+    pub async fn last_acks(&mut self, connection: &mut Connection) {
         self.held.clear();
         while self.receipts.len() > 0 {
-            let poll = events.poll();
-            tokio::pin!(poll);
-            loop {
-                tokio::select! {
-                    event = &mut poll => match event {
-                        Ok(_) => break,
-                        Err(_) => return,
-                    },
-                    settled = self.receipts.settled() => {
-                        // What was not stored comes again after the next start.
-                        let _ = self.settle(&settled);
-                        if self.receipts.len() == 0 {
-                            return;
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    /// Sends what is still to be sent, and says goodbye.
-    pub async fn disconnect(&mut self, events: &mut EventLoop) {
-        let _ = self.client.try_disconnect();
-        while let Ok(event) = events.poll().await {
-            if event == Event::Outgoing(Outgoing::Disconnect) {
-                return;
+            tokio::select! {
+                packet = connection.next(false) => if packet.is_err() {
+                    return;
+                },
+                // What was not stored comes again after the next start.
+                settled = self.receipts.settled() => drop(self.settle(&settled, connection)),
             }
         }
     }
 
     /// The connection is gone: each sensor is a gap, once. How long it lasted.
     pub fn lost(&mut self, why: &str) -> Option<Duration> {
-        self.asked.clear();
-        self.on_wire.clear();
+        self.filters.lost();
+        self.intake.forget_births();
         let since = self.since.take();
         if !std::mem::replace(&mut self.told_lost, true) {
             let broker = format!("{}:{}", self.settings.host, self.settings.port);
@@ -187,161 +170,218 @@ impl Session {
         since.map(|since| clock::mono() - since)
     }
 
-    fn handle(&mut self, event: Event) -> Result<(), String> {
-        match event {
-            Event::Incoming(Packet::ConnAck(ack)) => self.connected(ack.session_present),
-            Event::Incoming(Packet::SubAck(ack)) => self.subscribed(&ack),
-            Event::Incoming(Packet::Publish(message)) => return self.publish(&message),
-            Event::Outgoing(Outgoing::Subscribe(pkid)) => {
-                if let Some(topics) = self.asked.pop_front() {
-                    self.on_wire.insert(pkid, topics);
-                }
+    fn handle(&mut self, packet: Incoming, connection: &mut Connection) -> Result<(), String> {
+        match packet {
+            Incoming::Message(message) => return self.message(&message, connection),
+            Incoming::TooLarge(message) => self.too_large(&message),
+            Incoming::Subscribed { pkid, granted } => {
+                let refused = self.filters.subscribed(pkid, &granted);
+                self.refused(&refused);
             }
-            _ => (),
+            Incoming::Unsubscribed(pkid) => self.filters.unsubscribed(pkid),
+            Incoming::Closing(why) => return Err(format!("the broker says goodbye ({why})")),
+            Incoming::Connected(_) | Incoming::Refused(_) | Incoming::Other => (),
         }
         Ok(())
     }
 
-    fn connected(&mut self, session_kept: bool) {
+    fn connected(&mut self, connection: &mut Connection, greeting: Greeting) -> Result<(), String> {
         self.connection += 1;
-        if session_kept {
+        if greeting.session_kept {
             self.backlog.begin(clock::mono());
         }
         self.since = Some(clock::mono());
+        self.strangers.clear();
         if std::mem::take(&mut self.told_lost) {
             let broker = format!("{}:{}", self.settings.host, self.settings.port);
             info!(broker, "MQTT broker is back.");
         }
-        let topics: Vec<String> = self.topics.keys().cloned().collect();
-        for topics in topics.chunks(TOPICS_AT_ONCE) {
-            let filters = topics
-                .iter()
-                .map(|topic| SubscribeFilter::new(topic.clone(), QoS::AtLeastOnce));
-            match self.client.try_subscribe_many(filters) {
-                Ok(()) => self.asked.push_back(topics.to_vec()),
-                Err(_) => self.refused(topics, "is not one that MQTT allows"),
-            }
+        for filters in self.filters.gone() {
+            let pkid = connection.next_pkid();
+            let filters_sent = &filters;
+            connection.send(Outgoing::Unsubscribe {
+                pkid,
+                filters: filters_sent,
+            })?;
+            self.filters.unsubscribing(pkid, filters);
         }
+        for filters in self.filters.wanted() {
+            let pkid = connection.next_pkid();
+            connection.send(Outgoing::Subscribe {
+                pkid,
+                filters: &filters,
+            })?;
+            self.filters.subscribing(pkid, filters);
+        }
+        let nodes: Vec<NodeName> = self.intake.nodes().cloned().collect();
+        self.rebirths.clear();
+        for node in nodes {
+            self.ask_rebirth(node, connection)?;
+        }
+        self.talk_at = clock::mono();
+        Ok(())
     }
 
     /// What the broker says about subscriptions: a refusal is told here alone.
-    fn subscribed(&mut self, ack: &SubAck) {
-        let Some(topics) = self.on_wire.remove(&ack.pkid) else {
-            return;
-        };
-        let codes = ack.return_codes.iter();
-        let refused: Vec<String> = topics
-            .into_iter()
-            .zip(codes)
-            .filter(|(_, code)| **code == SubscribeReasonCode::Failure)
-            .map(|(topic, _)| topic)
-            .collect();
-        self.refused(&refused, "is refused by the broker; may this user read it?");
-    }
-
-    fn refused(&mut self, topics: &[String], why: &str) {
-        for topic in topics {
-            warn!(broker = self.settings.name, topic, "Subscription refused.");
-            let detail = format!("the subscription to {topic} {why}");
-            for place in self.topics.get(topic).cloned().unwrap_or_default() {
+    fn refused(&mut self, filters: &[String]) {
+        for filter in filters {
+            warn!(broker = self.settings.name, filter, "Subscription refused.");
+            let detail = format!(
+                "the subscription to {filter} is refused by the broker; may this user read it?"
+            );
+            for place in self.intake.hearing_by(filter) {
                 self.gap(place, &detail);
             }
         }
     }
 
-    fn publish(&mut self, message: &Publish) -> Result<(), String> {
-        let at = clock::mono();
+    /// A message that nobody can take in is acknowledged, or it would come for ever.
+    fn too_large(&mut self, message: &TooLarge) {
+        self.stats.count_rejected(Rejected::TooLarge);
+        warn!(
+            topic = message.topic,
+            bytes = message.bytes,
+            most = self.settings.max_payload,
+            "A message is too large and is thrown away."
+        );
+        if let Some(pkid) = message.pkid {
+            self.acknowledge_after_the_others(pkid);
+        }
+    }
+
+    fn acknowledge_after_the_others(&mut self, pkid: u16) {
         let delivery = Delivery {
-            pkid: message.pkid,
-            qos: message.qos,
+            pkid,
             connection: self.connection,
         };
-        let wants_ack = message.qos != QoS::AtMostOnce;
-        if wants_ack && self.receipts.len() >= MAX_UNACKED {
-            return Err("the disk is behind; the broker keeps what comes".into());
-        }
-        let Some(places) = self.topics.get(&message.topic).cloned() else {
-            // Of a session from before the configuration changed.
-            let _ = self.client.try_unsubscribe(message.topic.clone());
-            if wants_ack {
-                self.receipts
-                    .await_disk(delivery, Vec::new(), Fate::waiting());
-            }
+        self.receipts
+            .await_disk(delivery, Vec::new(), Fate::waiting());
+    }
+
+    fn message(&mut self, message: &Message, connection: &mut Connection) -> Result<(), String> {
+        if message.payload.len() > self.settings.max_payload {
+            self.too_large(&TooLarge {
+                topic: message.topic.clone(),
+                pkid: message.pkid,
+                bytes: message.payload.len(),
+            });
             return Ok(());
-        };
-        if wants_ack
+        }
+        if !self.intake.knows(&message.topic) {
+            return self.stranger(message, connection);
+        }
+        let delivery = message.pkid.map(|pkid| Delivery {
+            pkid,
+            connection: self.connection,
+        });
+        if let Some(delivery) = delivery
             && message.dup
             && let Some(fate) =
                 self.known
-                    .first_delivery(message.pkid, &message.topic, &message.payload)
+                    .first_delivery(delivery.pkid, &message.topic, &message.payload)
         {
             self.receipts.await_first(delivery, fate);
             return Ok(());
         }
-        let late = self.backlog.is_open();
-        let mut last_words = Vec::new();
-        let mut receipts = Vec::new();
-        let mut document = None;
-        for place in places {
-            let Some(subscription) = self.settings.subscriptions.get(place) else {
+        let wall = clock::wall();
+        let in_backlog = self.backlog.is_open();
+        let arrival = Arrival {
+            // A clock from before the build judges nobody's.
+            wall: (wall >= clock::build_date()).then_some(wall),
+            in_backlog,
+        };
+        let understood = self.intake.understand(message, arrival);
+        if let Some(why) = understood.rejected {
+            self.stats.count_rejected(why);
+        }
+        let receipts = self.pass_on(message, understood.said, delivery.is_some(), in_backlog);
+        if let Some(delivery) = delivery {
+            let fate = Fate::waiting();
+            self.known.remember(
+                delivery.pkid,
+                &message.topic,
+                &message.payload,
+                fate.clone(),
+            );
+            self.receipts.await_disk(delivery, receipts, fate);
+        }
+        self.backlog.outstanding(self.receipts.len(), clock::mono());
+        match understood.rebirth {
+            Some(node) => self.ask_rebirth(node, connection),
+            None => Ok(()),
+        }
+    }
+
+    /// Brings to the app what a message says; the receipts for which it waits.
+    fn pass_on(
+        &mut self,
+        message: &Message,
+        said: Vec<Utterance>,
+        wants_receipt: bool,
+        in_backlog: bool,
+    ) -> Vec<oneshot::Receiver<()>> {
+        let now = clock::mono();
+        let (mut receipts, mut last_words) = (Vec::new(), Vec::new());
+        for one in said {
+            let Some(sensor) = self.settings.subscriptions.get(one.sensor) else {
                 continue;
             };
-            if message.retain && !subscription.retained_ok {
-                continue;
-            }
-            let (values, worst) = values(subscription, &message.payload, &mut document);
-            let detail = worst.map(|reason| complaint(message, reason));
+            let meter = sensor.meter;
             // Without a value there is nothing to store, and nothing to wait for.
-            let has_value = values.iter().any(|(_, value)| value.is_ok());
-            let receipt = (wants_ack && has_value).then(|| {
+            let has_value = one.values.iter().any(|(_, value)| value.is_ok());
+            let receipt = (wants_receipt && has_value).then(|| {
                 let (receipt, stored) = oneshot::channel();
                 receipts.push(stored);
                 receipt
             });
-            let meter = subscription.meter;
-            self.stats.count(
+            let outcome = match (has_value, one.presence) {
+                (true, _) => Outcome::Ok,
+                (false, true) => Outcome::Connect,
+                (false, false) => Outcome::Short,
+            };
+            self.stats.count(meter, outcome);
+            let heard = |receipt, late| Heard {
                 meter,
-                if has_value {
-                    Outcome::Ok
-                } else {
-                    Outcome::Short
-                },
-            );
-            if late {
-                last_words.push(Heard {
-                    meter,
-                    at,
-                    values: values.clone(),
-                    detail: detail.clone(),
-                    receipt: None,
-                    late: false,
-                });
-            }
-            self.deliver(Heard {
-                meter,
-                at,
-                values,
-                detail,
+                at: now.checked_sub(one.age).unwrap_or(now),
+                values: one.values.clone(),
+                detail: one.detail.clone(),
                 receipt,
                 late,
-            });
+            };
+            if one.may_stand {
+                last_words.push((one.sensor, heard(None, false)));
+            }
+            let heard = heard(receipt, one.late);
+            self.deliver(heard);
         }
-        if late {
+        if in_backlog {
             self.backlog.keep(&message.topic, last_words);
         }
-        if wants_ack {
-            let fate = Fate::waiting();
-            self.known
-                .remember(message.pkid, &message.topic, &message.payload, fate.clone());
-            self.receipts.await_disk(delivery, receipts, fate);
+        receipts
+    }
+
+    /// A message that is no sensor's: of a level that nobody captures, or of a session
+    /// from before the configuration changed.
+    fn stranger(&mut self, message: &Message, connection: &mut Connection) -> Result<(), String> {
+        self.stats.count_rejected(Rejected::UnknownTopic);
+        if let Some(pkid) = message.pkid {
+            self.acknowledge_after_the_others(pkid);
         }
-        self.backlog.outstanding(self.receipts.len(), at);
-        Ok(())
+        let known = self.filters.ask_for(&message.topic) || self.strangers.len() >= STRANGERS;
+        if known || !self.strangers.insert(message.topic.clone()) {
+            return Ok(());
+        }
+        let pkid = connection.next_pkid();
+        let filters = [message.topic.clone()];
+        connection.send(Outgoing::Unsubscribe {
+            pkid,
+            filters: &filters,
+        })
     }
 
     /// Acknowledges a message whose readings are on disk. Where they were lost on
     /// the way only a new connection makes the broker send it again.
-    fn settle(&mut self, settled: &Settled) -> Result<(), String> {
+    fn settle(&mut self, settled: &Settled, connection: &mut Connection) -> Result<(), String> {
         self.backlog.outstanding(self.receipts.len(), clock::mono());
         if settled.delivery.connection != self.connection || self.since.is_none() {
             return Ok(());
@@ -349,11 +389,40 @@ impl Session {
         if !settled.stored {
             return Err("a reading was not stored; the broker sends it again".into());
         }
-        let mut message = Publish::new("", settled.delivery.qos, "");
-        message.pkid = settled.delivery.pkid;
-        self.client
-            .try_ack(&message)
-            .map_err(|_| "acknowledgements pile up".into())
+        connection.send(Outgoing::Ack(settled.delivery.pkid))
+    }
+
+    /// Asks a node for all of its births, now and then.
+    fn ask_rebirth(&mut self, node: NodeName, connection: &mut Connection) -> Result<(), String> {
+        let now = clock::mono();
+        let lately = |asked: &Instant| now - *asked < REBIRTH_EVERY;
+        if self.settings.read_only || self.rebirths.get(&node).is_some_and(lately) {
+            return Ok(());
+        }
+        let (topic, payload) = sparkplug::rebirth(&node.0, &node.1, clock::wall());
+        self.rebirths.insert(node, now);
+        connection.send(Outgoing::Publish {
+            topic: &topic,
+            payload: &payload,
+        })
+    }
+
+    /// The topics by which devices are asked to go on talking.
+    fn talkers(&self) -> impl Iterator<Item = &String> {
+        let sensors = self.settings.subscriptions.iter();
+        sensors.filter_map(|sensor| sensor.keep_talking.as_ref())
+    }
+
+    fn keep_talking(&mut self, connection: &mut Connection) -> Result<(), String> {
+        let topics: BTreeSet<&String> = self.talkers().collect();
+        for topic in topics {
+            connection.send(Outgoing::Publish {
+                topic,
+                payload: b"",
+            })?;
+        }
+        self.talk_at = clock::mono() + KEEP_TALKING;
+        Ok(())
     }
 
     /// A gap in all points of a sensor, for want of a connection.
@@ -362,9 +431,7 @@ impl Session {
             return;
         };
         let points = subscription.points.iter();
-        let values = points
-            .map(|(point, _, _)| (*point, Err(Reason::Connect)))
-            .collect();
+        let values = points.map(|point| (*point, Err(Reason::Connect))).collect();
         let meter = subscription.meter;
         self.stats.count(meter, Outcome::Connect);
         self.deliver(Heard {
@@ -377,10 +444,13 @@ impl Session {
         });
     }
 
-    /// Says again, as of now, what came last of a backlog that has come.
+    /// Says again, as of now, what came last of a backlog that has come. A device that
+    /// has gone since has nothing to say.
     fn catch_up(&mut self) {
-        for heard in self.backlog.finish(clock::mono()) {
-            self.deliver(heard);
+        for (sensor, heard) in self.backlog.finish(clock::mono()) {
+            if !self.intake.is_away(sensor) {
+                self.deliver(heard);
+            }
         }
     }
 
@@ -424,45 +494,4 @@ async fn quiet(due: Option<Instant>) {
 /// Until the app has room, or is gone.
 async fn room(tx: &mpsc::Sender<Heard>) {
     let _ = tx.reserve().await;
-}
-
-type Values = Vec<(PointIndex, Result<Value, Reason>)>;
-
-/// The values of a sensor in a payload, and what is wrong with one of them. The
-/// payload is parsed once, for all sensors that share it.
-fn values(
-    subscription: &Subscription,
-    bytes: &[u8],
-    document: &mut Option<Result<serde_json::Value, Reason>>,
-) -> (Values, Option<Reason>) {
-    let mut worst = None;
-    let points = subscription.points.iter();
-    let values = points
-        .map(|(point, pointer, decode)| {
-            let number = match pointer {
-                None => payload::number(bytes, None),
-                Some(pointer) => match document.get_or_insert_with(|| payload::document(bytes)) {
-                    Ok(document) => payload::at(document, pointer),
-                    Err(reason) => Err(*reason),
-                },
-            };
-            let value = number.and_then(|number| decode.float(number));
-            worst = value.err().or(worst);
-            (*point, value)
-        })
-        .collect();
-    (values, worst)
-}
-
-/// What is wrong with a payload, for people.
-fn complaint(message: &Publish, reason: Reason) -> String {
-    let text = String::from_utf8_lossy(&message.payload);
-    let excerpt: String = text.chars().take(EXCERPT).collect();
-    let excerpt = excerpt.escape_debug();
-    let topic = &message.topic;
-    match reason {
-        Reason::NotAvailable => format!("{topic} says that it has no value: {excerpt}"),
-        Reason::OutOfRange => format!("{topic} says more than can be meant: {excerpt}"),
-        _ => format!("{topic} says no number where one is expected: {excerpt}"),
-    }
 }

@@ -290,55 +290,6 @@ fn byte(bytes: &[u8], at: usize) -> Option<u8> {
     bytes.get(at).copied()
 }
 
-/// Takes any bytes as a question followed by what came for it, and says how many
-/// values come out, by TCP and by RTU. For fuzzing.
-///
-/// # Panics
-///
-/// Where an answer has another length than its question, or ends where nothing came.
-#[must_use]
-pub fn examine(data: &[u8]) -> Option<[Option<usize>; 2]> {
-    let (head, came) = data.split_at_checked(9)?;
-    let &[
-        switches,
-        unit,
-        function,
-        first,
-        second,
-        many,
-        few,
-        tid,
-        tid_low,
-    ] = head
-    else {
-        return None;
-    };
-    let address = u16::from_be_bytes([first, second]);
-    let count = u16::from_be_bytes([many % 8, few]);
-    let question = Question::new(unit, function % 4 + 1, address, count)?;
-    let lenient = Leniency {
-        any_unit: switches & 1 == 1,
-        ignore_transaction: switches & 2 == 2,
-    };
-    let transaction = u16::from_be_bytes([tid, tid_low]);
-    let said = [
-        tcp::scan(came, transaction, &question, lenient),
-        rtu::scan(came, &question, lenient),
-    ];
-    Some(said.map(|said| match said {
-        Scan::Answer { words, used } => {
-            assert_eq!(words.len(), usize::from(question.count()));
-            assert!(used <= came.len());
-            Some(words.len())
-        }
-        Scan::Exception { used, .. } => {
-            assert!(used <= came.len());
-            None
-        }
-        Scan::More { .. } | Scan::Broken(_) => None,
-    }))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -394,12 +345,6 @@ mod tests {
                 prop_assert!((1..=4).contains(&over_tcp[7]));
                 prop_assert_eq!(&over_tcp[6..], &on_a_line[..6]);
             }
-        }
-
-        /// Whatever comes, scanning ends and never says more than was asked.
-        #[test]
-        fn any_bytes_are_survived(data in prop::collection::vec(any::<u8>(), 0..400)) {
-            let _ = examine(&data);
         }
     }
 }

@@ -17,7 +17,10 @@
 //!
 //! A question for 17 to 24 bits at an address from 0x0300 to 0x03FF has an answer that
 //! may equal the question's own echo byte for byte. It is then taken for the echo, and
-//! the bits are missing rather than guessed.
+//! the bits are missing rather than guessed. The same holds for some questions for one
+//! register at an address from 0x0200 to 0x02FF, or for up to 16 bits: the first bytes
+//! of their echo are an answer, checksum and all, and an adapter hands them over before
+//! the rest.
 
 use super::{Fault, Function, Leniency, Question, Scan, crc};
 
@@ -53,6 +56,11 @@ pub fn scan(came: &[u8], question: &Question, lenient: Leniency) -> Scan {
             at += echo.len();
             echoed += echo.len();
             continue;
+        }
+        // The echo so far may close with a checksum as a short answer does.
+        if echo.starts_with(rest) {
+            pending = true;
+            break;
         }
         match here(rest, question, lenient) {
             Here::Answer(words) => {
@@ -221,6 +229,32 @@ mod tests {
         assert_eq!(usize::from(question.bytes()) + FRAME, echo.len());
         assert_eq!(echo[2], question.bytes());
         assert_eq!(scan(&echo, &question, STRICT), Scan::More { enough: false });
+    }
+
+    /// Seven of the eight bytes of the first question are an answer to it.
+    #[test]
+    fn an_echo_that_comes_in_pieces_is_never_an_answer() {
+        let question = Question::new(8, 3, 653, 1).unwrap();
+        let echo = encode(&question);
+        assert!(crc::closes(&echo[..7]));
+        for unit in 0..=u8::MAX {
+            for (code, count) in [(3, 1), (4, 1), (1, 1), (2, 8), (1, 9), (2, 16), (1, 20)] {
+                for address in 0x0100..0x0400 {
+                    let question = Question::new(unit, code, address, count).unwrap();
+                    let echo = encode(&question);
+                    for cut in 6..=echo.len() {
+                        let said = scan(&echo[..cut], &question, STRICT);
+                        let is_waiting = matches!(said, Scan::More { .. });
+                        assert!(is_waiting, "{question:?} after {cut} bytes: {said:?}");
+                    }
+                }
+            }
+        }
+        let good = answer(&question, &[7]);
+        let words = vec![7];
+        let used = 15;
+        let said = scan(&[&echo[..], &good].concat(), &question, STRICT);
+        assert_eq!(said, Scan::Answer { words, used });
     }
 
     #[test]

@@ -90,13 +90,14 @@ impl Told<'_> {
         },
     };
 
-    /// A raw number with everything that is told of it.
+    /// A raw number with everything that is told of it. What divides comes last: a
+    /// whole number times a whole number is exact, a tenth of one is not.
     fn apply(&self, raw: f64) -> Result<f64, Reason> {
-        let mut number = shifted(raw, self.exponent);
+        let mut number = shifted(raw, self.exponent.max(0));
         for factor in self.factors.each() {
             number = scaled(number, factor?);
         }
-        Ok(number)
+        Ok(shifted(number, self.exponent.min(0)))
     }
 
     /// The worth of a count with everything that is told of it.
@@ -155,6 +156,9 @@ impl Decode {
         }
         let exact = || count.map_or_else(|| whole(raw), counted);
         match self {
+            Self::Analog { scale, offset } if scale.abs() >= 1.0 => {
+                analog(told.apply(scaled(raw, scale))?, 1.0, offset)
+            }
             Self::Analog { scale, offset } => analog(told.apply(raw)?, scale, offset),
             Self::Share => share(raw, told).map(Value::Analog),
             Self::Count => Ok(Value::Count(exact()?)),

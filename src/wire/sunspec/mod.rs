@@ -25,12 +25,15 @@
 
 mod model;
 mod serve;
+mod show;
+mod sources;
 mod table;
 mod walk;
 mod wanted;
 
 pub use model::{Group, Kind, Model, Point, Scale, model};
-pub use serve::{Missing, Options, Served, serve};
+pub use serve::{Asked, Missing, Options, Ratios, Served, serve};
+pub use show::{Shown, points};
 pub use table::MODELS;
 pub use walk::{Ask, BASES, Chain, Found, Identity, Lost, Said, Walk};
 pub use wanted::{Wanted, wanted};

@@ -1,38 +1,23 @@
-//! Which model of a device answers for a quantity, and how its registers are read.
-//!
-//! | meter | asked first | then |
-//! |---|---|---|
-//! | grid, loads | 201–204, 211–214 | |
-//! | pv, turbine | 101–103, 111–113, 701 | 201–214, where the device is no inverter |
-//! | …, direct current | 160, where the device has no storage; 101–103, 111–113, 714 | |
-//! | battery | 802, storage ports of 714, 713 | what of an inverter is the battery's alone |
-//! | weather | 307, 308 | |
-//!
-//! The models from 101 on come before 701 because their measurements are mandatory,
-//! while those of 701 are all optional; integers come before floats because a 32-bit
-//! float counts energy in steps of its own above 16.7 MWh. The choice depends on the
-//! models alone, never on what stands in them at night: **a register does not change
-//! its source** while its device stays the same.
-//!
-//! A hybrid inverter has the sun and a battery behind the same terminals. Its power is
-//! that of both, so it is never the battery's; a device whose every port leads to a
-//! storage is asked at its terminals. Some makers list the two directions of a battery
-//! among the inputs of model 160, so their sum is not told where a storage is about.
+//! Where a device has the quantities of a meter, and how they are read.
 //!
 //! Positive is export in 101–113 and 701, import in 201–214, discharge in 802 and 714;
 //! [`Options::positive`] says otherwise for those whose definition leaves it open
 //! (201–214, 714, 802). Counters are named for their direction and need none.
+//!
+//! **A value, its scale factor and all terms of a sum are one span**, which no request
+//! splits. Where a device does not answer with so many registers at once, another model
+//! answers, or nobody does: read one after the other they could be of two moments.
 
 use std::fmt;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::model::{Group, Kind, Point, Scale, model};
+use super::sources::Models;
 use super::table::STORAGE_PORT;
 use super::walk::{Chain, Found};
 use super::wanted::Purpose;
-use crate::domain::meter::{Nature, Quantity, Role, Sense};
-use crate::domain::units::{CountUnit, decimal};
+use crate::domain::meter::{Nature, PointIndex, Quantity, Role, Sense};
+use crate::domain::units::{self, CountUnit};
 use crate::wire::register::{Decode, Exponent, Extra, Field, Layout, Number, Order, Term};
 
 /// What the configuration says of a device.
@@ -43,8 +28,8 @@ pub struct Options {
     pub positive: Option<Sense>,
     /// Whether the meter is installed the other way round.
     pub invert: bool,
-    /// What power and energy are multiplied by.
-    pub multiplier: f64,
+    /// What the device does not know of the transformers before it.
+    pub ratios: Ratios,
     /// Which of several equal models it is, from 1.
     pub instance: usize,
 }
@@ -54,8 +39,42 @@ impl Default for Options {
         Self {
             positive: None,
             invert: false,
-            multiplier: 1.0,
+            ratios: Ratios::default(),
             instance: 1,
+        }
+    }
+}
+
+/// Exact positive ratios, numerator and denominator, that values are multiplied by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ratios {
+    /// Powers and energies.
+    pub power: (i128, i128),
+    /// Voltages.
+    pub voltage: (i128, i128),
+    /// Currents.
+    pub current: (i128, i128),
+}
+
+impl Default for Ratios {
+    fn default() -> Self {
+        Self {
+            power: (1, 1),
+            voltage: (1, 1),
+            current: (1, 1),
+        }
+    }
+}
+
+impl Ratios {
+    /// The ratio of a quantity; direct current knows no transformer.
+    fn of(&self, quantity: &Quantity) -> (i128, i128) {
+        match quantity.unit {
+            _ if quantity.scales_with_ratio => self.power,
+            _ if quantity.name.starts_with("dc_") => (1, 1),
+            "V" => self.voltage,
+            "A" => self.current,
+            _ => (1, 1),
         }
     }
 }
@@ -99,6 +118,42 @@ impl fmt::Display for Missing {
     }
 }
 
+/// What a meter wants of a device, before anybody has asked the device.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// What the meter stands for.
+    pub role: &'static Role,
+    /// Its points, in the order of the meter.
+    pub points: Vec<(PointIndex, &'static Quantity)>,
+    /// What is known of the device.
+    pub options: Options,
+}
+
+impl Asked {
+    /// Where the device has each point.
+    #[must_use]
+    pub fn served(
+        &self,
+        chain: &Chain,
+        max_registers: u16,
+    ) -> Vec<(PointIndex, Result<Served, Missing>)> {
+        let quantities: Vec<&'static Quantity> = self.points.iter().map(|point| point.1).collect();
+        let served = serve(chain, self.role, &quantities, &self.options, max_registers);
+        self.points
+            .iter()
+            .map(|point| point.0)
+            .zip(served)
+            .collect()
+    }
+
+    /// Whether another meter of the same unit is read from the same models.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Purpose::of(self.role) == Purpose::of(other.role)
+            && self.options.instance == other.options.instance
+    }
+}
+
 /// Where the device has each of these quantities of a meter, in their order.
 ///
 /// `max_registers` is what it answers with at once, at most.
@@ -111,8 +166,11 @@ pub fn serve(
     max_registers: u16,
 ) -> Vec<Result<Served, Missing>> {
     let device = Device {
-        chain,
-        role,
+        models: Models {
+            chain,
+            role,
+            instance: options.instance,
+        },
         options,
         max_registers,
     };
@@ -120,21 +178,8 @@ pub fn serve(
     each.map(|quantity| device.serve(quantity)).collect()
 }
 
-/// Ids of models that stand for each other.
-type Ids = RangeInclusive<u16>;
-
-const METERS: [Ids; 2] = [201..=204, 211..=214];
-const INVERTERS: [Ids; 3] = [101..=103, 111..=113, 701..=701];
-const STORAGES: [Ids; 3] = [802..=802, 714..=714, 713..=713];
-const WEATHER: [Ids; 2] = [307..=307, 308..=308];
-const INPUTS: Ids = 160..=160;
-const PORTS: Ids = 714..=714;
-/// Settings of a storage; no measurement in it is ours.
-const BASIC_STORAGE: u16 = 124;
-
 struct Device<'a> {
-    chain: &'a Chain,
-    role: &'a Role,
+    models: Models<'a>,
     options: &'a Options,
     max_registers: u16,
 }
@@ -147,8 +192,12 @@ impl Device<'_> {
             name => name,
         };
         let mut missing = Missing::NoModel;
-        for ids in self.sources(name) {
-            let Some(served) = self.model(&ids).and_then(|m| self.place(m, name, quantity)) else {
+        for ids in self.models.sources(name) {
+            let Some(served) = self
+                .models
+                .model(&ids)
+                .and_then(|m| self.place(m, name, quantity))
+            else {
                 continue;
             };
             let registers = served.layout.span().count;
@@ -163,96 +212,6 @@ impl Device<'_> {
             }
         }
         Err(missing)
-    }
-
-    /// The model of these ids that the configuration means.
-    fn model(&self, ids: &Ids) -> Option<&Found> {
-        let mut of_ids = self.chain.models.iter().filter(|m| ids.contains(&m.id));
-        of_ids.nth(self.options.instance.checked_sub(1)?)
-    }
-
-    fn has(&self, models: &[Ids]) -> bool {
-        models.iter().any(|ids| self.model(ids).is_some())
-    }
-
-    /// The models that may answer for a quantity, in order.
-    fn sources(&self, name: &str) -> Vec<Ids> {
-        let direct = name.starts_with("dc_");
-        let inverter = self.has(&INVERTERS);
-        match Purpose::of(self.role) {
-            None => Vec::new(),
-            Some(Purpose::Weather) => WEATHER.to_vec(),
-            Some(Purpose::Generator) if inverter && direct => self.direct(),
-            Some(Purpose::Generator) if inverter => INVERTERS.to_vec(),
-            Some(Purpose::Battery) if inverter || self.has(&STORAGES) => self.battery(name),
-            Some(Purpose::Place | Purpose::Generator | Purpose::Battery) => METERS.to_vec(),
-            Some(Purpose::Record) if direct && inverter => self.direct(),
-            Some(Purpose::Record) if matches!(name, "soc" | "soh") => STORAGES.to_vec(),
-            Some(Purpose::Record) => [METERS.as_slice(), &INVERTERS, &STORAGES, &WEATHER]
-                .into_iter()
-                .find(|models| self.has(models))
-                .unwrap_or_default()
-                .to_vec(),
-        }
-    }
-
-    /// Direct current of an inverter.
-    fn direct(&self) -> Vec<Ids> {
-        let inputs = if self.has_storage() {
-            None
-        } else {
-            Some(INPUTS)
-        };
-        inputs.into_iter().chain(INVERTERS).chain([PORTS]).collect()
-    }
-
-    fn battery(&self, name: &str) -> Vec<Ids> {
-        let [integers, floats, der] = INVERTERS;
-        let storages = STORAGES.into_iter();
-        let energy = matches!(name, "energy_import" | "energy_export");
-        if !energy && name != "power" {
-            return storages.chain([der, integers, floats]).collect();
-        }
-        if self.is_all_storage() {
-            return [der].into_iter().chain(storages).collect();
-        }
-        if self.has_inputs() {
-            return storages.collect();
-        }
-        // A counter of models 101 to 113 does not say which direction it counts.
-        let ac = [der, integers, floats];
-        let ac = ac.into_iter().take(if energy { 1 } else { 3 });
-        storages.chain(ac).collect()
-    }
-
-    /// Whether a storage is about.
-    fn has_storage(&self) -> bool {
-        let mut models = self.chain.models.iter();
-        models.any(|found| {
-            matches!(found.id, BASIC_STORAGE | 713 | 802)
-                || found.parts.contains(&Some(STORAGE_PORT))
-        })
-    }
-
-    /// Whether something else than a storage feeds the device.
-    fn has_inputs(&self) -> bool {
-        let mut models = self.chain.models.iter();
-        models.any(|found| match found.id {
-            160 => !found.parts.is_empty(),
-            _ => found
-                .parts
-                .iter()
-                .flatten()
-                .any(|kind| *kind != STORAGE_PORT),
-        })
-    }
-
-    /// Whether every port for direct current leads to a storage, so that what the
-    /// device does at its terminals is what the storage does.
-    fn is_all_storage(&self) -> bool {
-        let ports = self.model(&PORTS).map(|found| found.parts.as_slice());
-        let is_storage = |kind: &Option<u16>| *kind == Some(STORAGE_PORT);
-        ports.is_some_and(|ports| !ports.is_empty() && ports.iter().all(is_storage))
     }
 
     /// Where a model has a quantity.
@@ -317,13 +276,9 @@ impl Device<'_> {
     }
 
     fn decode(&self, found: &Found, point: &Point, quantity: &'static Quantity) -> Option<Decode> {
-        let ratio = if quantity.scales_with_ratio {
-            self.options.multiplier
-        } else {
-            1.0
-        };
+        let (numerator, denominator) = self.options.ratios.of(quantity);
+        let ratio = to_f64(numerator) / to_f64(denominator);
         if quantity.nature == Nature::Register {
-            let (numerator, denominator) = decimal(ratio)?;
             let bits = match point.kind {
                 Kind::Acc32 | Kind::Uint32 => 32,
                 Kind::Float32 => {
@@ -360,8 +315,13 @@ impl Device<'_> {
             _ => (Sense::Export, false),
         };
         let said = self.options.positive.filter(|_| open);
-        (said.unwrap_or(usual) != self.role.sense) != self.options.invert
+        (said.unwrap_or(usual) != self.models.role.sense) != self.options.invert
     }
+}
+
+/// The nearest float to a side of a ratio.
+fn to_f64(side: i128) -> f64 {
+    units::to_f64(i64::try_from(side).unwrap_or(i64::MAX))
 }
 
 /// Where the parts have a point: all inputs, but of ports those with a storage.
@@ -377,7 +337,7 @@ fn offsets(found: &Found, group: &Group, point: &Point) -> Vec<u16> {
         .collect()
 }
 
-fn number(kind: Kind) -> Number {
+pub(super) fn number(kind: Kind) -> Number {
     match kind {
         Kind::Int16 => Number::I16,
         Kind::Uint16 | Kind::Enum16 => Number::U16,
@@ -389,7 +349,7 @@ fn number(kind: Kind) -> Number {
 
 /// The pattern that says that a point is not implemented. Of a float it is NaN, which
 /// is no number by itself; this is the one that the specification names.
-fn not_implemented(kind: Kind) -> u64 {
+pub(super) fn not_implemented(kind: Kind) -> u64 {
     match kind {
         Kind::Int16 => 0x8000,
         Kind::Uint16 | Kind::Enum16 => 0xFFFF,

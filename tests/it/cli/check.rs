@@ -113,13 +113,13 @@ type = "f32"
 id = "bakery"
 role = "tenant"
 bus = "line"
-template = "eastron-sdm630"
+template = "eastron-sdm63"
 
 [[sensor]]
 id = "dni"
 role = "wheather"
 broker = "prak"
-topic = "park/+"
+topic = "park/#/dni"
 pointer = "dni"
 quantity = "dnii"
 unit = "W/m2"
@@ -168,11 +168,11 @@ const FOUND: &[(&str, &str, &str)] = &[
     ("meter[1].point[2].unit",          "`kW` is not a unit of energy_import",        "\"kWh\""),
     ("meter[2].heat.fluid",             "heat of `glycol` cannot be computed by this version", "`water`"),
     ("meter[1].point[2].fc",            "16 is out of range",                         "from 1 to 4"),
-    ("meter[3].template",               "device templates are not part of this version", "[[meter.point]]"),
+    ("meter[3].template",               "there is no template `eastron-sdm63`",       "did you mean `eastron-sdm630`?"),
     ("sensor[0].expect_every",          "is missing",                                 "on_change = true"),
     ("sensor[0].role",                  "`wheather` is not a role",                   "did you mean `weather`?"),
     ("sensor[0].broker",                "there is no broker `prak`",                  "one of `park`"),
-    ("sensor[0].topic",                 "`park/+` is not the topic of one sensor",    "a topic without `+` and `#`"),
+    ("sensor[0].topic",                 "`park/#/dni`: level `#`",                     "`#` for the rest"),
     ("sensor[0].pointer",               "`dni` is not a JSON pointer",                "\"/dni\""),
     ("sensor[0].quantity",              "`dnii` is not a quantity",                   "did you mean `dni`?"),
 ];

@@ -7,6 +7,7 @@ async fn none_of_fifty_thousand_hostile_questions_brings_a_value_of_another() {
     let size = Size {
         requests: 50_000,
         endpoints: 20,
+        timeout_ms: 7,
         seed: 3,
     };
     let tallies = run(size).await;

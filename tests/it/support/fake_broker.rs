@@ -22,6 +22,8 @@ pub struct FakeBroker {
 pub struct Peer {
     stream: TcpStream,
     buffer: BytesMut,
+    /// How often the client asked whether the connection lives.
+    pub pings: usize,
 }
 
 impl FakeBroker {
@@ -38,6 +40,7 @@ impl FakeBroker {
         Peer {
             stream,
             buffer: BytesMut::new(),
+            pings: 0,
         }
     }
 
@@ -68,6 +71,7 @@ impl Peer {
             loop {
                 if let Ok(packet) = Packet::read(&mut self.buffer, MAX) {
                     if packet == Packet::PingReq {
+                        self.pings += 1;
                         self.send(Packet::PingResp).await;
                         continue;
                     }

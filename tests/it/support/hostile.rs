@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use sunledger::source::modbus::{Serial, Wiring};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
 use tokio_serial::{SerialPort, SerialStream};
 
 /// A request as it came.
@@ -135,6 +136,7 @@ pub struct Hostile {
     pub port: u16,
     wiring: Wiring,
     seen: Arc<Seen>,
+    accepting: Option<AbortHandle>,
     /// The near end of the line stays open, or the far end would see it hang up.
     _line: Option<SerialStream>,
 }
@@ -145,6 +147,7 @@ struct Seen {
     open: AtomicUsize,
     most_open: AtomicUsize,
     connections: AtomicUsize,
+    done: AtomicUsize,
 }
 
 impl Hostile {
@@ -157,24 +160,26 @@ impl Hostile {
         port: u16,
         manners: impl Fn(&Ask) -> Vec<Act> + Send + Sync + 'static,
     ) -> Self {
-        let (port, seen) = listen(port, 12, Arc::new(manners)).await;
+        let (port, seen, accepting) = listen(port, 12, Arc::new(manners)).await;
         let host = "127.0.0.1".to_owned();
         Self {
             port,
             wiring: Wiring::Tcp { host, port },
             seen,
+            accepting: Some(accepting),
             _line: None,
         }
     }
 
     /// A serial server: frames of a line over TCP.
     pub async fn rtu_over_tcp(manners: impl Fn(&Ask) -> Vec<Act> + Send + Sync + 'static) -> Self {
-        let (port, seen) = listen(0, 8, Arc::new(manners)).await;
+        let (port, seen, accepting) = listen(0, 8, Arc::new(manners)).await;
         let host = "127.0.0.1".to_owned();
         Self {
             port,
             wiring: Wiring::RtuOverTcp { host, port },
             seen,
+            accepting: Some(accepting),
             _line: None,
         }
     }
@@ -193,6 +198,7 @@ impl Hostile {
             port: 0,
             wiring: Wiring::Serial(serial),
             seen,
+            accepting: None,
             _line: Some(near),
         }
     }
@@ -202,9 +208,19 @@ impl Hostile {
         self.wiring.clone()
     }
 
+    /// Nobody is let in any more.
+    pub fn stop_listening(&self) {
+        self.accepting.as_ref().unwrap().abort();
+    }
+
     /// Every request so far.
     pub fn asks(&self) -> Vec<Ask> {
         self.seen.asks.lock().unwrap().clone()
+    }
+
+    /// Requests about which everything was done.
+    pub fn done(&self) -> usize {
+        self.seen.done.load(Ordering::SeqCst)
     }
 
     pub fn connections(&self) -> usize {
@@ -220,12 +236,16 @@ impl Hostile {
     }
 }
 
-async fn listen(port: u16, question: usize, manners: Arc<Manners>) -> (u16, Arc<Seen>) {
+async fn listen(
+    port: u16,
+    question: usize,
+    manners: Arc<Manners>,
+) -> (u16, Arc<Seen>, AbortHandle) {
     let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let seen = Arc::new(Seen::default());
     let watched = Arc::clone(&seen);
-    tokio::spawn(async move {
+    let accepting = tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
             // A client that has hung up did so before it connected anew; its task
@@ -246,7 +266,7 @@ async fn listen(port: u16, question: usize, manners: Arc<Manners>) -> (u16, Arc<
             });
         }
     });
-    (port, seen)
+    (port, seen, accepting.abort_handle())
 }
 
 async fn serve(
@@ -289,5 +309,6 @@ async fn serve(
                 Act::Close => return Ok(()),
             }
         }
+        seen.done.fetch_add(1, Ordering::SeqCst);
     }
 }

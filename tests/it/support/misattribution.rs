@@ -49,6 +49,8 @@ pub struct Size {
     pub requests: u64,
     /// Endpoints of each kind.
     pub endpoints: u64,
+    /// The shortest timeout; others are up to half as long again.
+    pub timeout_ms: u64,
     pub seed: u64,
 }
 
@@ -82,7 +84,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Units behind an endpoint.
 const UNITS: u8 = 3;
 /// Lengths that are asked for. No fault has one of these or of their proofs, which are
-/// shorter by one: long answers have one register more, short ones two less.
+/// shorter: long answers are longer than all, short ones lack a byte.
 const COUNTS: [u16; 6] = [1, 4, 4, 8, 8, 12];
 
 /// Numbers that look random, the same for the same seed.
@@ -282,11 +284,12 @@ impl Endpoint {
                 bytes(self.frame(job.tid, asked.unit, &other))
             }
             13..16 if COUNTS.contains(&asked.count) => {
-                let pdu = Self::pdu(job, asked.count + 1);
+                let pdu = Self::pdu(job, asked.count + 20);
                 bytes(self.frame(job.tid, asked.unit, &pdu))
             }
-            16..18 if asked.count > 2 && COUNTS.contains(&asked.count) => {
-                let pdu = Self::pdu(job, asked.count - 2);
+            16..18 if asked.fc > 2 => {
+                let mut pdu = pdu[..pdu.len() - 1].to_vec();
+                pdu[1] -= 1;
                 bytes(self.frame(job.tid, asked.unit, &pdu))
             }
             18..20 if self.kind == Kind::Tcp => {
@@ -381,9 +384,9 @@ async fn endpoint(kind: Kind, timeout: Duration, seed: u64) -> (Arc<Endpoint>, W
 }
 
 /// Asks one endpoint so many times while it is hostile, and until it is healed after.
-async fn judged(kind: Kind, requests: u64, seed: u64) -> Tally {
+async fn judged(kind: Kind, requests: u64, timeout_ms: u64, seed: u64) -> Tally {
     let mut dice = Dice(seed);
-    let timeout = Duration::from_millis(6 + dice.roll(5));
+    let timeout = Duration::from_millis(timeout_ms + dice.roll(timeout_ms / 2 + 1));
     let (endpoint, wiring) = endpoint(kind, timeout, seed).await;
     let manners = Manners {
         ignore_transaction: kind == Kind::TcpIgnored,
@@ -407,7 +410,13 @@ async fn judged(kind: Kind, requests: u64, seed: u64) -> Tally {
             points: Vec::new(),
         };
         let unit = 1 + dice.roll(u64::from(UNITS)) as u8;
+        let before = endpoint.sequence.load(Ordering::SeqCst);
         let said = link.read(unit, &request).await;
+        if said.is_err() && endpoint.sequence.load(Ordering::SeqCst) == before {
+            // Left alone for a while, or not asked because of what is owed: no question.
+            tokio::time::sleep(timeout).await;
+            continue;
+        }
         let last = *endpoint.last.lock().unwrap();
         let is_last = (last.unit, last.fc, last.address, last.count)
             == (unit, request.fc, request.address, request.count);
@@ -417,11 +426,6 @@ async fn judged(kind: Kind, requests: u64, seed: u64) -> Tally {
                 (true, is_last && words.iter().copied().eq(own))
             }
             Err(Failure::Exception(code)) => (true, is_last && last.refused == Some(*code)),
-            // The endpoint is left alone for a while: that is no question.
-            Err(Failure::Connect(_)) => {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
             Err(_) => (false, true),
         };
         if !right {
@@ -451,7 +455,7 @@ pub async fn run(size: Size) -> Vec<(Kind, Tally)> {
     for (k, kind) in KINDS.into_iter().enumerate() {
         for n in 0..size.endpoints {
             let seed = mix(size.seed ^ (k as u64) << 32 ^ n);
-            tasks.spawn(async move { (kind, judged(kind, each, seed).await) });
+            tasks.spawn(async move { (kind, judged(kind, each, size.timeout_ms, seed).await) });
         }
     }
     let mut tallies: Vec<(Kind, Tally)> = KINDS.map(|kind| (kind, Tally::default())).into();

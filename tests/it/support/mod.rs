@@ -1,6 +1,7 @@
 //! Peers and hands for the tests.
 
 pub mod daemon;
+pub mod dumps;
 pub mod fake_broker;
 pub mod hostile;
 pub mod http;

@@ -32,8 +32,12 @@ impl Mosquitto {
     pub fn with(lines: impl FnOnce(&PathBuf) -> String) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let port = free_port();
-        let mut text = format!("listener {port} 127.0.0.1\npersistence false\nuser root\n");
-        let _ = write!(text, "{}", lines(&dir.path().to_path_buf()));
+        let lines = lines(&dir.path().to_path_buf());
+        let mut text = format!("listener {port} 127.0.0.1\nuser root\n");
+        if !lines.contains("persistence ") {
+            text.push_str("persistence false\n");
+        }
+        let _ = write!(text, "{lines}");
         let file = dir.path().join("mosquitto.conf");
         std::fs::write(&file, text).unwrap();
         let options = vec!["-c".into(), file.display().to_string()];
@@ -72,6 +76,16 @@ impl Mosquitto {
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Ends it as a service manager does: it writes down what it has to keep.
+    pub fn end(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let pid = child.id().to_string();
+            let sent = Command::new("kill").args(["-TERM", &pid]).status();
+            assert!(sent.unwrap().success());
             let _ = child.wait();
         }
     }
