@@ -297,6 +297,39 @@ async fn a_rehearsal_ends_by_itself_and_leaves_its_truth() {
     assert!((0.5..30.0).contains(&flowed), "{flowed}");
 }
 
+/// Where nobody asked for a database, what is simulated goes to none.
+#[tokio::test]
+async fn a_configuration_that_is_written_leads_to_nothing_real() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = park(dir.path(), GATEWAY);
+    let out = dir.path().join("rehearsal.toml");
+    let arguments = [
+        "--for",
+        "100ms",
+        "--free-ports",
+        "--write-config",
+        out.to_str().unwrap(),
+    ];
+    let mut all = vec!["simulate", "--config", &config];
+    all.extend(arguments);
+    let said = ask(&all).await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let written: toml::Table = toml::from_str(&std::fs::read_to_string(&out).unwrap()).unwrap();
+    assert!(!written.contains_key("sink"), "{written}");
+    let store = written["store"]["dir"].as_str().unwrap();
+    assert_eq!(Path::new(store), dir.path().join("rehearsal.toml.data"));
+    assert_eq!(written["web"]["listen"].as_str(), Some("127.0.0.1:0"));
+    let broker = written["broker"]["park"].as_table().unwrap();
+    let keys: Vec<&str> = broker.keys().map(String::as_str).collect();
+    assert_eq!(keys, ["host", "port"]);
+    assert!(
+        !dir.path().join("rehearsal.toml.token").exists(),
+        "nobody needs a token"
+    );
+    let checked = ask(&["check", "--config", out.to_str().unwrap()]).await;
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+}
+
 /// The daemon reads a gateway and a serial line, keeps its own books of it and delivers it to
 /// nobody else; a meter that dies is a gap, and its return is seen.
 #[tokio::test]

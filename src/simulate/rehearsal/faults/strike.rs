@@ -317,6 +317,7 @@ mod tests {
             ("max-quantity:2",            None),
             ("max-quantity:1",            Some(3)),
             ("busy:10:1",                 Some(6)),
+            ("busy:10:0",                 None),
         ];
         for (fault, exception) in cases {
             let strike = struck(&[fault]);
