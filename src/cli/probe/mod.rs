@@ -37,7 +37,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Arguments of `probe`.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// tcp://HOST[:PORT], rtu:///dev/ttyUSB0?baud=9600&parity=even or rtu+tcp://HOST:PORT
+    /// `tcp://HOST[:PORT]`, rtu:///dev/ttyUSB0?baud=9600&parity=even or rtu+tcp://HOST:PORT
     #[arg(value_name = "ENDPOINT", value_parser = endpoint)]
     endpoint: Endpoint,
     /// Unit id of the device [default: 1, or that of the template]

@@ -48,7 +48,7 @@ const CROWD: usize = 16;
 /// Arguments of `scan`.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// tcp://HOST[:PORT], rtu:///dev/ttyUSB0?baud=9600&parity=even or rtu+tcp://HOST:PORT
+    /// `tcp://HOST[:PORT]`, rtu:///dev/ttyUSB0?baud=9600&parity=even or rtu+tcp://HOST:PORT
     #[arg(value_name = "ENDPOINT", value_parser = endpoint)]
     endpoint: Endpoint,
     /// Unit ids: ranges and single ones, such as 1-32,100

@@ -38,7 +38,7 @@ const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 pub struct Arguments {
     #[command(flatten)]
     file: ConfigFile,
-    /// Break something: KIND[:TARGET][:PARAMETERS]; `list` names every kind
+    /// Break something: `KIND[:TARGET][:PARAMETERS]`; `list` names every kind
     #[arg(long = "fault", value_name = "FAULT")]
     faults: Vec<String>,
     /// End after this long, such as 90s or 5min

@@ -12,7 +12,7 @@
 //! | serial | drained in the same way and cleared |
 //!
 //! On a line nothing in an answer tells its question. What is still owed is kept in
-//! [`Debts`], and a question that could be confused with one of those waits until
+//! `Debts`, and a question that could be confused with one of those waits until
 //! another has proved that the unit is in step.
 
 use std::time::Duration;

@@ -8,7 +8,7 @@
 //!
 //! A device lists its models one behind the other; each begins with its id and the
 //! length of what follows. [`Walk`] finds the [`Chain`], the tables say which
-//! registers of a model hold what, [`serve`] says which of them answers for a
+//! registers of a model hold what, [`serve()`] says which of them answers for a
 //! quantity of a meter. Everything is big-endian and read with function code 3.
 //!
 //! **The chain is walked with the lengths that the device says**, never with those of
