@@ -81,8 +81,7 @@ impl Worker {
         }
         if !self.is_ready(planned).await {
             if is_probe && self.is_closed(unit) {
-                self.budget
-                    .spend(clock::mono().saturating_duration_since(begin));
+                self.spend(begin);
             }
             return;
         }
@@ -103,7 +102,7 @@ impl Worker {
         let now = clock::mono();
         self.learn(planned, &cycle, now);
         if is_probe && self.is_closed(unit) {
-            self.budget.spend(now.saturating_duration_since(begin));
+            self.spend(begin);
         }
         self.log_change(planned, cycle.trouble);
     }

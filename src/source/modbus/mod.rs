@@ -165,6 +165,8 @@ struct Worker {
     units: BTreeMap<u8, Unit>,
     memory: Option<Memory>,
     budget: Budget,
+    /// Whether a line without transactions is listened to after silence.
+    drains: bool,
     tx: mpsc::Sender<Heard>,
     stats: Arc<SourceStats>,
     /// Whether the queue to the app was full at the last attempt.
@@ -188,6 +190,7 @@ impl Worker {
             units,
             memory: settings.memory.clone().map(Memory::new),
             budget: Budget::default(),
+            drains: !settings.wiring.has_transactions(),
             tx,
             stats,
             behind: false,
@@ -308,6 +311,13 @@ impl Worker {
             .saturating_duration_since(now)
             .max(self.budget.wait(now));
         (!wait.is_zero()).then_some(wait)
+    }
+
+    /// A dead unit was asked since then, in vain. On a line without transactions the
+    /// next question waits as long again, lest a late answer is taken for its own.
+    fn spend(&mut self, since: Instant) {
+        let took = clock::mono().saturating_duration_since(since);
+        self.budget.spend(if self.drains { took * 2 } else { took });
     }
 
     /// A unit that keeps the bus waiting, or makes the gateway hang up, is asked
