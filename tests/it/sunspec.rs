@@ -18,7 +18,7 @@ use sunledger::wire::modbus::timing::Timing;
 use sunledger::wire::plan::{Limits, MAX_REGISTERS, Span, plan};
 use sunledger::wire::register::{Layout, Number};
 use sunledger::wire::sunspec::{
-    Chain, Identity, MODELS, Missing, Options, Ratios, Said, Served, Walk, serve,
+    Asked, Chain, Identity, MODELS, Missing, Options, Ratios, Said, Served, Walk, serve,
 };
 use tokio_modbus::client::{Context, tcp};
 use tokio_modbus::prelude::{Reader as _, Slave, SlaveContext as _};
@@ -351,19 +351,22 @@ impl Reader for Client {
     }
 }
 
-/// Every image behind one server that is not ours, with their models at three
-/// bases; what a unit does not have is refused.
-#[tokio::test(flavor = "multi_thread")]
-async fn devices_that_pymodbus_serves_are_discovered_and_read() {
-    let images: Vec<(u8, Image)> = (1..)
-        .zip(images().into_iter().map(|(_, image)| image))
-        .collect();
+/// Every image behind one server that is not ours, each a unit with its models at one
+/// of three bases; what a unit does not have is refused.
+fn serve_images() -> (Pymodbus, Vec<(u8, Image)>) {
+    let images = images().into_iter().map(|(_, image)| image);
+    let images: Vec<(u8, Image)> = (1..).zip(images).collect();
     let mut units = json!({});
     for (unit, image) in &images {
         let base = image.base.to_string();
         units[unit.to_string()] = json!({ "holding": { base: image.registers } });
     }
-    let server = Pymodbus::serve(&units);
+    (Pymodbus::serve(&units), images)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn devices_that_pymodbus_serves_are_discovered_and_read() {
+    let (server, images) = serve_images();
     let address = ([127, 0, 0, 1], server.port).into();
     let mut client = Client(tcp::connect(address).await.unwrap());
     for (unit, image) in &images {
@@ -384,4 +387,46 @@ async fn devices_that_pymodbus_serves_are_discovered_and_read() {
             }
         }
     }
+}
+
+/// The worker walks every unit at its first poll, and says of each point what the image
+/// says: a value, or that there is none.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_worker_finds_the_points_of_its_meters_by_itself() {
+    let (server, images) = serve_images();
+    let mut polls = Vec::new();
+    let mut expected = Vec::new();
+    for (unit, image) in &images {
+        for meter in &image.meters {
+            let mut poll = crate::modbus::poll(expected.len(), *unit, 60_000, &[]);
+            poll.sunspec = Some(Asked {
+                role: Role::named(&meter.role).unwrap(),
+                points: meter.quantities().into_iter().enumerate().collect(),
+                options: meter.options(),
+            });
+            polls.push(poll);
+            expected.push(meter.values.values().cloned().map(Some).collect::<Vec<_>>());
+        }
+    }
+    let settings = crate::modbus::settings(server.port, 10_000, polls);
+    let mut source = crate::modbus::Source::start(settings);
+    while expected.iter().flatten().any(Option::is_some) {
+        let heard = source.next().await;
+        for (point, said) in heard.values {
+            let (meter, detail) = (heard.meter, &heard.detail);
+            let Some(expected) = expected[meter][point].take() else {
+                panic!("meter {meter} says {point} twice: {said:?}");
+            };
+            let missing = expected == "no model" && said == Err(Reason::NotAvailable);
+            let fits = missing || is(said, &expected);
+            assert!(
+                fits,
+                "meter {meter}, {point}: {said:?}, not {expected}; {detail:?}"
+            );
+            let told = detail.as_deref().unwrap_or_default();
+            assert!(!missing || told.contains("no SunSpec model"), "{told}");
+        }
+    }
+    source.stop.cancel();
+    source.task.await.unwrap();
 }

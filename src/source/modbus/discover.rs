@@ -177,10 +177,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_that_is_down_ends_the_walk_at_once() {
-        let mut device = Device::at(40_000, Failed::Refused);
-        device.reads_left = 2;
-        let said = discover(&mut device, 1).await;
-        assert_eq!(said, Err(Undiscovered::Failed(Failed::Unasked)));
-        assert_eq!(device.asked.len(), 3);
+        for reads in [0, 2] {
+            let mut device = Device::at(40_000, Failed::Refused);
+            device.reads_left = reads;
+            let said = discover(&mut device, 1).await;
+            assert_eq!(said, Err(Undiscovered::Failed(Failed::Unasked)));
+            assert_eq!(device.asked.len(), reads + 1);
+        }
     }
 }
