@@ -57,6 +57,7 @@ impl Drop for Lines {
 pub struct Places {
     buses: Vec<String>,
     brokers: Vec<String>,
+    missing: Vec<String>,
 }
 
 impl Places {
@@ -75,6 +76,9 @@ impl Places {
         }
         if let Some((now, _)) = park.database() {
             text.push_str(&format!("database: now http://{now}\n"));
+        }
+        for missing in &self.missing {
+            text.push_str(&format!("not simulated: {missing}\n"));
         }
         text
     }
@@ -114,6 +118,7 @@ pub fn settings(setup: &Setup, options: &Options, lines: &Lines) -> (Settings, P
             .map(|bus| bus.wiring.to_string())
             .collect(),
         brokers: setup.brokers.iter().map(of_broker).collect(),
+        missing: missing(setup),
     };
     (settings, places)
 }
@@ -166,6 +171,32 @@ fn units(bus: &modbus::Settings, meters: &[Meter]) -> Vec<Unit> {
         })
     });
     polls.collect()
+}
+
+/// What is in the configuration and not in the park: a rehearsal says so itself,
+/// before anyone takes the silence for a fault.
+fn missing(setup: &Setup) -> Vec<String> {
+    let name = |meter: usize| setup.park.meters.get(meter).map(|meter| meter.id.clone());
+    let polls = setup.buses.iter().flat_map(|bus| &bus.polls);
+    let models = polls
+        .filter(|poll| poll.sunspec.is_some())
+        .filter_map(|poll| Some(format!("{} (SunSpec)", name(poll.meter)?)));
+    let brokers = setup.brokers.iter();
+    let subscriptions = brokers.flat_map(|broker| &broker.settings.subscriptions);
+    let speech = subscriptions.filter_map(|subscription| {
+        let why = subscription.ways.iter().find_map(|way| match &way.speech {
+            Speech::Values(reader) => {
+                let mut places = reader.points.iter().filter_map(|one| one.places.first());
+                places
+                    .any(|place| place.pointer().is_none())
+                    .then_some("a sum or a search")
+            }
+            Speech::Presence(_) => Some("presence"),
+            Speech::Sparkplug(_) => Some("Sparkplug"),
+        });
+        Some(format!("{} ({})", name(subscription.meter)?, why?))
+    });
+    models.chain(speech).collect()
 }
 
 /// The sensors of a broker that speak plainly or in JSON. Sparkplug and presence are not

@@ -71,7 +71,8 @@ fn rewritten(table: &mut Table, park: &Rehearsal, data: &Path, token: &Path, fre
         for (name, address) in park.brokers() {
             change(brokers, name, |broker| {
                 // The simulated broker asks nobody who he is, and hides nothing.
-                for key in ["tls", "user", "password"] {
+                // It speaks the older version alone.
+                for key in ["tls", "user", "password", "version"] {
                     broker.remove(key);
                 }
                 place(broker, &Endpoint::Socket(*address));

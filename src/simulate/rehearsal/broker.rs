@@ -1,5 +1,6 @@
 //! The sensors of a rehearsal, and the broker that carries their words.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,52 +104,68 @@ pub async fn serve(
     }
 }
 
-/// Publishes what the sensors say, each at its period.
+/// Everyone who speaks in one topic: a message is theirs together, as it is of one
+/// device.
+struct Topic<'a> {
+    due: Instant,
+    every: Duration,
+    speakers: Vec<(&'a Sensor, Model)>,
+}
+
+/// Publishes what the sensors say, each topic at its period.
 async fn speak(sensors: &[Sensor], publisher: &Publisher, seed: u64, faults: &Faults) {
     let began = clock::mono();
-    let mut due: Vec<(Instant, &Sensor, Model)> = sensors
-        .iter()
-        .map(|sensor| {
-            (
-                began,
-                sensor,
-                Model::new(seed, &sensor.id, sensor.role, PEAK_W, false),
-            )
-        })
-        .collect();
+    let mut topics: BTreeMap<&str, Topic<'_>> = BTreeMap::new();
+    for sensor in sensors {
+        let topic = topics.entry(&sensor.topic).or_insert_with(|| Topic {
+            due: began,
+            every: sensor.every,
+            speakers: Vec::new(),
+        });
+        let model = Model::new(seed, &sensor.id, sensor.role, PEAK_W, false);
+        topic.every = topic.every.min(sensor.every);
+        topic.speakers.push((sensor, model));
+    }
     loop {
-        let Some(next) = due.iter().map(|(at, ..)| *at).min() else {
+        let Some(next) = topics.values().map(|topic| topic.due).min() else {
             return std::future::pending().await;
         };
         sleep_until(next).await;
         let now = clock::mono();
-        for (at, sensor, model) in &mut due {
-            if *at <= now {
-                *at += sensor.every.max(Duration::from_millis(1));
-                if !faults.mute(&sensor.id) {
-                    let payload = payload(sensor, model, faults.seconds());
-                    publisher.publish(&sensor.topic, &payload, QoS::AtLeastOnce, sensor.retained);
-                }
+        for (name, topic) in &mut topics {
+            if topic.due > now {
+                continue;
+            }
+            topic.due += topic.every.max(Duration::from_millis(1));
+            let heard = topic.speakers.iter().filter(|one| !faults.mute(&one.0.id));
+            let heard: Vec<&(&Sensor, Model)> = heard.collect();
+            if !heard.is_empty() {
+                let retained = heard.iter().any(|one| one.0.retained);
+                let payload = payload(&heard, faults.seconds());
+                publisher.publish(name, &payload, QoS::AtLeastOnce, retained);
             }
         }
     }
 }
 
-/// The words of a sensor: a number, or a document with numbers in their places.
-#[must_use]
-pub fn payload(sensor: &Sensor, model: &Model, s: f64) -> String {
+/// The words of sensors: a number, or a document with numbers in their places.
+fn payload(speakers: &[&(&Sensor, Model)], s: f64) -> String {
     let mut document = Value::Null;
-    for (pointer, register) in &sensor.values {
-        let said = model.says(register.quantity, s, Wiring { reversed: None });
-        let number = match register.hold(said, 0) {
-            Held::Float(value) => Value::from(value),
-            Held::Integer(value) => i64::try_from(value).map_or(Value::Null, Value::from),
-        };
-        let tokens = pointer.as_deref().unwrap_or_default().split('/').skip(1);
-        let tokens: Vec<String> = tokens
-            .map(|token| token.replace("~1", "/").replace("~0", "~"))
-            .collect();
-        put(&mut document, &tokens, number);
+    for (sensor, model) in speakers {
+        for (pointer, register) in &sensor.values {
+            let said = model.says(register.quantity, s, Wiring { reversed: None });
+            let number = match register.hold(said, 0) {
+                Held::Float(value) => Value::from(value),
+                Held::Integer(value) => i64::try_from(value).map_or(Value::Null, Value::from),
+            };
+            let tokens = pointer.as_deref().unwrap_or_default().split('/').skip(1);
+            let plain = |token: &str| token.replace("~1", "/").replace("~0", "~");
+            put(
+                &mut document,
+                &tokens.map(plain).collect::<Vec<String>>(),
+                number,
+            );
+        }
     }
     document.to_string()
 }
@@ -206,18 +223,34 @@ mod tests {
     }
 
     fn said(values: Vec<(Option<String>, Register)>) -> String {
+        together(vec![values])
+    }
+
+    /// What sensors of one topic say.
+    fn together(sensors: Vec<Vec<(Option<String>, Register)>>) -> String {
         let role = Role::named("weather").unwrap();
-        let every = Duration::from_secs(1);
-        let topic = "a".to_owned();
-        let sensor = Sensor {
-            id: "a".into(),
-            role,
-            topic,
-            every,
-            retained: false,
-            values,
-        };
-        payload(&sensor, &Model::new(1, "a", role, 1.0, false), 0.0)
+        let sensors: Vec<Sensor> = sensors
+            .into_iter()
+            .map(|values| Sensor {
+                id: "a".into(),
+                role,
+                topic: "a".to_owned(),
+                every: Duration::from_secs(1),
+                retained: false,
+                values,
+            })
+            .collect();
+        let model = |sensor| (sensor, Model::new(1, "a", role, 1.0, false));
+        let speakers: Vec<(&Sensor, Model)> = sensors.iter().map(model).collect();
+        payload(&speakers.iter().collect::<Vec<_>>(), 0.0)
+    }
+
+    /// A sensor whose number is missing from a message would be a gap.
+    #[test]
+    fn sensors_of_one_topic_are_in_one_message() {
+        let one = vec![value(Some("/a"), "status", 1.0)];
+        let other = vec![value(Some("/b"), "status", 0.5)];
+        assert_eq!(together(vec![one, other]), r#"{"a":1.0,"b":2.0}"#);
     }
 
     #[test]

@@ -36,7 +36,7 @@ fn text(dir: &Path, bus: &str, more: &str) -> String {
         "[park]\nid = \"small\"\nname = \"A park\"\ntime_zone = \"Asia/Shanghai\"\n\
          settlement_interval = \"1min\"\n\
          [store]\ndir = \"{}/real\"\n[web]\nlisten = \"127.0.0.1:0\"\n{bus}\n{more}\n\
-         [broker.park]\nhost = \"10.1.2.4\"\nuser = \"u\"\npassword = {{ file = \"/nowhere\" }}\n{}\n{}{}\
+         [broker.park]\nhost = \"10.1.2.4\"\nversion = \"5\"\nuser = \"u\"\npassword = {{ file = \"/nowhere\" }}\n{}\n{}{}\
          [[sensor]]\nid = \"dni\"\nrole = \"weather\"\nbroker = \"park\"\ntopic = \"park/dni\"\n\
          pointer = \"/dni\"\nquantity = \"dni\"\nunit = \"W/m2\"\nexpect_every = \"1s\"\n",
         dir.display(),
@@ -301,7 +301,9 @@ async fn a_rehearsal_ends_by_itself_and_leaves_its_truth() {
 #[tokio::test]
 async fn a_configuration_that_is_written_leads_to_nothing_real() {
     let dir = tempfile::tempdir().unwrap();
-    let config = park(dir.path(), GATEWAY);
+    let models = "[[meter]]\nid = \"roof\"\nrole = \"pv\"\nbus = \"main\"\nunit = 9\n\
+                  template = \"sunspec\"\n";
+    let config = write(dir.path(), "park.toml", &text(dir.path(), GATEWAY, models));
     let out = dir.path().join("rehearsal.toml");
     let arguments = [
         "--for",
@@ -314,6 +316,10 @@ async fn a_configuration_that_is_written_leads_to_nothing_real() {
     all.extend(arguments);
     let said = ask(&all).await;
     assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(
+        said.out.contains("\nnot simulated: roof (SunSpec)\n"),
+        "{said:?}"
+    );
     let written: toml::Table = toml::from_str(&std::fs::read_to_string(&out).unwrap()).unwrap();
     assert!(!written.contains_key("sink"), "{written}");
     let store = written["store"]["dir"].as_str().unwrap();
