@@ -26,6 +26,12 @@ use crate::wire::register::{Absent, Decode, Exponent, Extra, Field, Layout, Numb
 /// short peaks of machines stay below, a swapped word does not.
 const NAMEPLATE_FACTOR: f64 = 2.0;
 
+/// The most that a power can be with this nameplate, in watt, and how far it can move
+/// within a second: a machine may turn round at its nameplate.
+pub(super) fn plausible_power(rated: Option<Power>) -> Option<f64> {
+    rated.map(|rated| rated.as_watts() * NAMEPLATE_FACTOR)
+}
+
 /// The quantity of a point as its table names it.
 fn named(table: &Table<'_>) -> Option<&'static Quantity> {
     table.required("quantity", "power");
@@ -323,7 +329,7 @@ impl Spec {
             exponent: self.exponent,
             factors: self.multiply_by.clone(),
             within: self.within(turn, turned),
-            rate: self.max_rate.map(|rate| rate * self.factor()),
+            rate: self.rate(turn),
         };
         let layout = Layout {
             fc: self.fc,
@@ -344,12 +350,23 @@ impl Spec {
         units::conversion(&self.said.unit, self.quantity.unit).map_or(1.0, |(factor, _)| factor)
     }
 
+    fn nameplate(&self, turn: &Turn) -> Option<f64> {
+        plausible_power(turn.rated).filter(|_| self.quantity.is_active_power())
+    }
+
+    /// The fastest plausible change, canonical.
+    fn rate(&self, turn: &Turn) -> Option<f64> {
+        match self.max_rate {
+            Some(rate) => Some(rate * self.factor()),
+            None => self.nameplate(turn),
+        }
+    }
+
     /// What is plausible, canonical and turned.
     fn within(&self, turn: &Turn, turned: bool) -> Option<(f64, f64)> {
         if self.min.is_none() && self.max.is_none() {
-            let power = self.quantity.name == "power" || self.quantity.name.starts_with("power_l");
-            let most = turn.rated?.as_watts() * NAMEPLATE_FACTOR;
-            return power.then_some((-most, most));
+            let most = self.nameplate(turn)?;
+            return Some((-most, most));
         }
         let (factor, shift) = units::conversion(&self.said.unit, self.quantity.unit)?;
         let canonical = |value: f64| value * factor + shift;

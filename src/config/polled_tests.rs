@@ -251,6 +251,37 @@ fn what_is_not_plausible_is_told_by_the_point_or_by_the_nameplate() {
 }
 
 #[test]
+fn a_power_moves_no_further_in_a_second_than_the_nameplate_bears() {
+    let power =
+        "[[meter.point]]\nquantity = \"power\"\naddress = 40\ntype = \"i16\"\nunit = \"kW\"";
+    let leaps = |keys: &str, rest: &str, from: f64, to: f64, seconds: f64| {
+        let own = format!("{keys}\nonly = []\n{power}\n{rest}");
+        let (_, poll) = comes_to(&meter("secondary-meter", &own).replace("tenant", "monitor"));
+        let (from, to) = (Value::Analog(from), Value::Analog(to));
+        poll.points[0].1.is_leap(from, to, seconds)
+    };
+    let rated = "rated = \"2kW\"";
+    #[rustfmt::skip]
+    let cases = [
+        // meter, point             from       to         seconds  leaps
+        (rated, "",                 -2_000.0,  2_000.0,   1.0,     false),
+        (rated, "",                 -2_000.0,  2_100.0,   1.0,     true),
+        (rated, "",                 -2_000.0,  2_100.0,   1.1,     false),
+        // A breaker opens in less than a period, however short that is.
+        (rated, "",                 2_000.0,   0.0,       0.05,    false),
+        (rated, "max_rate = 1",     0.0,       1_500.0,   1.0,     true),
+        ("",    "",                 0.0,       9e9,       1.0,     false),
+    ];
+    for (keys, rest, from, to, seconds, expected) in cases {
+        let said = leaps(keys, rest, from, to, seconds);
+        assert_eq!(
+            said, expected,
+            "{keys} {rest} {from} to {to} in {seconds} s"
+        );
+    }
+}
+
+#[test]
 fn what_a_meter_cannot_be_is_told_with_its_remedy() {
     let with = |keys: &str| meter("secondary-meter", keys);
     let on_slow =

@@ -6,6 +6,7 @@
 //! answered first.
 
 use super::meter::Common;
+use super::point::plausible_power;
 use super::read::{Table, list};
 use super::template::{listed, reads_all};
 use crate::domain::meter::{Nature, Point, PointIndex, Quantity, RegisterKind, Role, Sense};
@@ -125,6 +126,7 @@ fn options(table: &Table<'_>, common: &Common) -> Options {
             voltage: common.ratios.voltage.exact,
             current: common.ratios.current.exact,
         },
+        most: plausible_power(common.rated),
         ..Options::default()
     };
     if !table.has("options") {

@@ -48,7 +48,7 @@ fn the_role_says_what_a_meter_has() {
 
 #[test]
 fn what_the_device_will_be_asked_is_known_before_it_answers() {
-    let more = "unit = 126\ninvert = true\noptions = { positive = \"export\", instance = 2 }\n\
+    let more = "unit = 126\nrated = \"30kW\"\ninvert = true\noptions = { positive = \"export\", instance = 2 }\n\
                 transformer = { ct = \"400/5\", programmed = \"secondary\" }\n\
                 only = [\"power\", \"energy_import\", \"energy_export\"]\n\
                 [[meter.point]]\nquantity = \"energy_import\"\naddress = 7\ntype = \"u32\"";
@@ -64,6 +64,7 @@ fn what_the_device_will_be_asked_is_known_before_it_answers() {
             current: (400, 5),
             voltage: (1, 1),
         },
+        most: Some(60_000.0),
         instance: 2,
     };
     assert_eq!(asked.options, options);

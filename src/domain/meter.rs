@@ -255,6 +255,12 @@ impl Quantity {
     pub fn named(name: &str) -> Option<&'static Self> {
         QUANTITIES.iter().find(|quantity| quantity.name == name)
     }
+
+    /// Whether it is the active power of all phases or of one.
+    #[must_use]
+    pub fn is_active_power(&self) -> bool {
+        self.name == "power" || self.name.starts_with("power_l")
+    }
 }
 
 /// One thing a meter measures.

@@ -7,6 +7,7 @@
     clippy::panic
 )]
 
+mod again;
 mod backlog;
 mod cli;
 mod devices;

@@ -104,6 +104,7 @@ impl Meter {
                 voltage: (ratio("voltage"), 1),
                 current: (ratio("current"), 1),
             },
+            most: None,
             instance: instance.try_into().unwrap(),
         }
     }

@@ -4,6 +4,7 @@
 //!   request ──answered──▶ values
 //!           ──refused───▶ search: what can be read is read in the same cycle,
 //!           │             and what cannot is remembered
+//!           ──wrong─────▶ asked once more, where there is time (`again`)
 //!           ──silent────▶ gaps; the rest of the meter waits for its next turn
 //! ```
 //!
@@ -39,8 +40,10 @@ const SHORT: u16 = 8;
 const DROPPED_TWICE: u32 = 2;
 
 /// What one cycle came to, so far.
-#[derive(Default)]
-struct Cycle {
+pub(super) struct Cycle {
+    pub(super) begin: Instant,
+    /// Whether a question of this cycle was asked twice.
+    pub(super) asked_again: bool,
     answered: bool,
     searched: u32,
     points: Vec<Span>,
@@ -49,8 +52,23 @@ struct Cycle {
     trouble: Option<Reason>,
 }
 
+impl Cycle {
+    fn new(begin: Instant) -> Self {
+        Self {
+            begin,
+            asked_again: false,
+            answered: false,
+            searched: 0,
+            points: Vec::new(),
+            gaps: Vec::new(),
+            length: None,
+            trouble: None,
+        }
+    }
+}
+
 /// What a unit said to a request.
-enum Said {
+pub(super) enum Said {
     Came,
     /// It has no such registers, or not so many at once.
     Refused(Failure),
@@ -87,7 +105,7 @@ impl Worker {
         }
         let cost = self.cost();
         planned.keep_planned(self.learned(unit), cost, begin);
-        let mut cycle = Cycle::default();
+        let mut cycle = Cycle::new(begin);
         self.say_refused(planned);
         let requests = std::mem::take(&mut planned.requests);
         for (nth, request) in requests.iter().enumerate() {
@@ -135,7 +153,7 @@ impl Worker {
         rest: &[Request],
         cycle: &mut Cycle,
     ) -> bool {
-        let failure = match self.ask(planned, request, cycle).await {
+        let failure = match self.ask_twice(planned, request, cycle).await {
             Said::Came => return true,
             Said::Refused(failure) => {
                 if request.points.len() > 1 && planned.may_search(clock::mono()) {
@@ -171,8 +189,19 @@ impl Worker {
 
     /// Asks, and hands over what came.
     async fn ask(&mut self, planned: &mut Planned, request: &Request, cycle: &mut Cycle) -> Said {
+        self.ask_within(planned, request, self.timeout, cycle).await
+    }
+
+    /// The same, with less patience.
+    pub(super) async fn ask_within(
+        &mut self,
+        planned: &mut Planned,
+        request: &Request,
+        patience: Duration,
+        cycle: &mut Cycle,
+    ) -> Said {
         let unit = planned.poll.unit;
-        let said = self.link.read(unit, request).await;
+        let said = self.link.read_within(unit, request, patience).await;
         self.tell_breaker(unit, said.as_ref().err(), clock::mono());
         match said {
             Ok((words, at)) => {

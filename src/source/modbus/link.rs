@@ -202,23 +202,40 @@ impl Link {
     /// A connection that answered before and is found closed was idle for too long
     /// for the device: it is opened anew and asked once more, and nobody notices.
     pub async fn read(&mut self, unit: u8, request: &Request) -> Result<Answer, Failure> {
+        self.read_within(unit, request, self.timeout).await
+    }
+
+    /// The same with less patience than the timeout: for a question that may be asked
+    /// again, where answers tell their questions.
+    pub async fn read_within(
+        &mut self,
+        unit: u8,
+        request: &Request,
+        patience: Duration,
+    ) -> Result<Answer, Failure> {
         let question = Question::new(unit, request.fc, request.address, request.count)
             .ok_or(Failure::Invalid)?;
-        match self.ask_in_step(&question).await {
-            Err(Failure::HungUp) if self.was_idle => self.ask_in_step(&question).await,
+        match self.ask_in_step(&question, patience).await {
+            Err(Failure::HungUp) if self.was_idle => self.ask_in_step(&question, patience).await,
             said => said,
         }
     }
 
     /// Asks when no late answer can be taken for this one.
-    async fn ask_in_step(&mut self, question: &Question) -> Result<Answer, Failure> {
+    async fn ask_in_step(
+        &mut self,
+        question: &Question,
+        patience: Duration,
+    ) -> Result<Answer, Failure> {
         if self.is_told_by_transaction() {
-            return self.ask(question).await;
+            return self.ask(question, patience.min(self.timeout)).await;
         }
+        // Where a late answer could pass for the next one, silence is waited out in full.
+        let patience = self.timeout;
         for _ in 0..PROOFS {
             match self.debts.step(question, clock::mono()) {
-                Step::Ask => return self.ask(question).await,
-                Step::First(proof) => match self.ask(&proof).await {
+                Step::Ask => return self.ask(question, patience).await,
+                Step::First(proof) => match self.ask(&proof, patience).await {
                     Ok(_) | Err(Failure::Exception(_)) => (),
                     Err(failure) => return Err(failure),
                 },
@@ -228,7 +245,7 @@ impl Link {
         Err(Failure::Unusable(Fault::Doubtful.to_string()))
     }
 
-    async fn ask(&mut self, question: &Question) -> Result<Answer, Failure> {
+    async fn ask(&mut self, question: &Question, patience: Duration) -> Result<Answer, Failure> {
         self.was_idle = false;
         let mut session = self.ready().await?;
         let had_answered = session.proven;
@@ -239,7 +256,7 @@ impl Link {
             // Should this be given up half way, the answer is still to come.
             self.poisoned = Some(now + self.timeout * 2);
         }
-        let asking = self.asking(question);
+        let asking = self.asking(question, patience);
         let trouble = match session.ask(&asking).await {
             Ok(reply) => {
                 let refused = reply.said.is_err();
@@ -255,7 +272,7 @@ impl Link {
         Err(self.spoilt(session, trouble).await)
     }
 
-    fn asking<'a>(&self, question: &'a Question) -> Asking<'a> {
+    fn asking<'a>(&self, question: &'a Question, patience: Duration) -> Asking<'a> {
         let (framing, on_the_line) = match &self.wiring {
             Wiring::Tcp { .. } => (Framing::Tcp(self.transaction), Duration::ZERO),
             Wiring::RtuOverTcp { .. } => (Framing::Rtu, Duration::ZERO),
@@ -272,7 +289,7 @@ impl Link {
                 ignore_transaction: self.manners.ignore_transaction,
             },
             on_the_line,
-            patience: self.timeout,
+            patience,
             quiet: self.quiet(),
             settle: (!self.is_told_by_transaction()).then(|| self.least_pause()),
         }

@@ -11,6 +11,7 @@
 //!
 //! Only function codes 1 to 4 are ever sent.
 
+mod again;
 mod breaker;
 mod cycle;
 mod debt;
@@ -178,6 +179,7 @@ impl Worker {
         let units = settings.polls.iter().map(|poll| poll.unit);
         let units = units.map(|unit| (unit, Unit::default())).collect();
         let timeout = settings.timeout;
+        let drains = !settings.wiring.has_transactions();
         Self {
             link: Link::new(
                 &settings.name,
@@ -189,8 +191,8 @@ impl Worker {
             timeout,
             units,
             memory: settings.memory.clone().map(Memory::new),
-            budget: Budget::default(),
-            drains: !settings.wiring.has_transactions(),
+            budget: Budget::new(if drains { timeout * 2 } else { timeout }),
+            drains,
             tx,
             stats,
             behind: false,

@@ -149,7 +149,8 @@ pub struct Extra {
     pub factors: Vec<usize>,
     /// What is plausible, in the canonical unit; of an analog value.
     pub within: Option<(f64, f64)>,
-    /// The fastest plausible change, canonical units a second; of an analog value.
+    /// The fastest plausible change, canonical units a second; of an analog value. What
+    /// changes within less than a second may change as much as within one.
     /// Whoever knows the value before tells, by [`Layout::is_leap`].
     pub rate: Option<f64>,
 }
@@ -246,7 +247,7 @@ impl Layout {
         let rate = self.extra.as_ref().and_then(|extra| extra.rate);
         match (rate, before, after) {
             (Some(rate), Value::Analog(before), Value::Analog(after)) => {
-                (after - before).abs() > rate * seconds
+                (after - before).abs() > rate * seconds.max(1.0)
             }
             _ => false,
         }

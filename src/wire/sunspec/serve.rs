@@ -30,6 +30,8 @@ pub struct Options {
     pub invert: bool,
     /// What the device does not know of the transformers before it.
     pub ratios: Ratios,
+    /// The most that a power of it can be, and can move within a second, in watt.
+    pub most: Option<f64>,
     /// Which of several equal models it is, from 1.
     pub instance: usize,
 }
@@ -40,6 +42,7 @@ impl Default for Options {
             positive: None,
             invert: false,
             ratios: Ratios::default(),
+            most: None,
             instance: 1,
         }
     }
@@ -265,10 +268,13 @@ impl Device<'_> {
             })
             .collect();
         layout.absent = Some(absent);
-        if exponent.is_some() || !also.is_empty() {
+        let most = self.options.most.filter(|_| quantity.is_active_power());
+        if exponent.is_some() || !also.is_empty() || most.is_some() {
             layout.extra = Some(Arc::new(Extra {
                 also,
                 exponent,
+                within: most.map(|most| (-most, most)),
+                rate: most,
                 ..Extra::default()
             }));
         }

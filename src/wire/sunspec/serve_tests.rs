@@ -119,6 +119,26 @@ fn a_value_and_its_scale_factor_are_one_answer_or_none() {
 }
 
 #[test]
+fn the_nameplate_bounds_power_and_nothing_else() {
+    let chain = chain(&[COMMON, (103, 50, &[])]);
+    let bounds = |name: &str, most| {
+        let quantity = Quantity::named(name).unwrap();
+        let options = Options {
+            most,
+            ..Options::default()
+        };
+        let role = Role::named("pv").unwrap();
+        let served = serve(&chain, role, &[quantity], &options, 125);
+        let extra = served[0].as_ref().unwrap().layout.extra.clone();
+        extra.map_or((None, None), |extra| (extra.within, extra.rate))
+    };
+    let most = Some(60_000.0);
+    assert_eq!(bounds("power", most), (Some((-60_000.0, 60_000.0)), most));
+    assert_eq!(bounds("power", None), (None, None));
+    assert_eq!(bounds("frequency", most), (None, None));
+}
+
+#[test]
 fn what_a_short_model_does_not_reach_is_missing() {
     for (length, point, expected) in [
         (50, "W", true),
