@@ -7,7 +7,7 @@
 //!   of `config/devices/*.toml`, sorted.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Where the templates are, from the root of the project.
@@ -50,11 +50,14 @@ fn devices() -> std::io::Result<()> {
     files.sort();
     let mut list = String::from("&[\n");
     for file in &files {
-        let name = file.file_stem().map(Path::new).unwrap_or(file).display();
+        let name = file
+            .file_stem()
+            .map(|name| name.to_string_lossy())
+            .unwrap_or_default();
+        // Relative to the project: the list may outlive the place where it was made.
         let _ = writeln!(
             list,
-            "    ({:?}, include_str!({file:?})),",
-            name.to_string()
+            "    ({name:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/{DEVICES}/{name}.toml\"))),"
         );
     }
     list.push(']');

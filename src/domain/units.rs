@@ -192,6 +192,19 @@ impl CountUnit {
         if numerator <= 0 || denominator <= 0 {
             return None;
         }
+        // Long division of 128 bits is slow, and hardly ever needed.
+        if let (Ok(numerator), Ok(denominator)) =
+            (i64::try_from(numerator), i64::try_from(denominator))
+        {
+            let (mut a, mut b) = (numerator, denominator);
+            while b != 0 {
+                (a, b) = (b, a % b);
+            }
+            return Some(Self {
+                numerator: numerator / a,
+                denominator: denominator / a,
+            });
+        }
         let (mut a, mut b) = (numerator, denominator);
         while b != 0 {
             (a, b) = (b, a % b);
@@ -259,11 +272,35 @@ impl CountUnit {
     }
 }
 
+/// Digits after the point up to which a decimal is looked for by multiplication.
+const SHORT_DIGITS: u32 = 6;
+/// Whole numbers below are exact in a float, and no two have the same fifteen digits.
+const EXACT: i64 = 1_000_000_000_000_000;
+
+/// The nearest integer to a positive float, without a call into a library.
+#[allow(clippy::as_conversions, clippy::cast_possible_truncation)]
+fn nearest(value: f64) -> i64 {
+    (value + 0.5) as i64
+}
+
 /// A positive decimal as a ratio: 0.1 is 1/10, not the float nearest to it.
 #[must_use]
 pub fn decimal(value: f64) -> Option<(i128, i128)> {
     if !(value > 0.0 && value.is_finite()) {
         return None;
+    }
+    // A ratio of a device is a whole number or has a few digits, and is told with each
+    // value: writing it out would cost more than all the rest of decoding.
+    let mut scale = 1;
+    for _ in 0..=SHORT_DIGITS {
+        let digits = nearest(value * to_f64(scale));
+        if digits >= EXACT {
+            break;
+        }
+        if to_f64(digits) / to_f64(scale) == value {
+            return Some((i128::from(digits), i128::from(scale)));
+        }
+        scale *= 10;
     }
     let text = format!("{value}");
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
@@ -326,6 +363,30 @@ mod tests {
             MilliwattHours::from_power(power, 900_000),
             MilliwattHours(250_000)
         );
+    }
+
+    proptest! {
+        /// Found by multiplication or by writing it out, a decimal is what was written.
+        #[test]
+        fn a_decimal_is_the_ratio_that_was_written(
+            digits in 1_i64..2_000_000_000_000_000,
+            places in 0_u32..20,
+        ) {
+            let text = format!("{digits}e-{places}");
+            let value: f64 = text.parse().unwrap();
+            let written = format!("{value}");
+            let (whole, fraction) = written.split_once('.').unwrap_or((&written, ""));
+            let expected: i128 = format!("{whole}{fraction}").parse().unwrap();
+            let scale = 10_i128.pow(u32::try_from(fraction.len()).unwrap());
+            prop_assert_eq!(decimal(value), Some((expected, scale)), "{}", text);
+        }
+
+        /// The divisor of numbers that fit 64 bits is that of those that do not.
+        #[test]
+        fn a_ratio_is_in_lowest_terms(a in 1_i64.., b in 1_i64.., by in 1_i128..1 << 60) {
+            let plain = CountUnit::new(a.into(), b.into());
+            prop_assert_eq!(CountUnit::new(i128::from(a) * by, i128::from(b) * by), plain);
+        }
     }
 
     #[test]

@@ -102,15 +102,18 @@ impl Told<'_> {
 
     /// The worth of a count with everything that is told of it.
     fn worth(&self, unit: CountUnit) -> Result<CountUnit, Reason> {
-        let ten = 10_i128
-            .checked_pow(self.exponent.unsigned_abs())
-            .ok_or(Reason::OutOfRange)?;
-        let shift = if self.exponent < 0 {
-            (1, ten)
-        } else {
-            (ten, 1)
-        };
-        let mut unit = unit.times(shift).ok_or(Reason::OutOfRange)?;
+        let mut unit = unit;
+        if self.exponent != 0 {
+            let ten = 10_i128
+                .checked_pow(self.exponent.unsigned_abs())
+                .ok_or(Reason::OutOfRange)?;
+            let shift = if self.exponent < 0 {
+                (1, ten)
+            } else {
+                (ten, 1)
+            };
+            unit = unit.times(shift).ok_or(Reason::OutOfRange)?;
+        }
         for factor in self.factors.each() {
             let ratio = decimal(factor?).ok_or(Reason::OutOfRange)?;
             unit = unit.times(ratio).ok_or(Reason::OutOfRange)?;
