@@ -56,6 +56,12 @@ fn missing(name: &str, found: &Found) -> Failure {
             USAGE,
             format!("there is no template `{name}`; did you mean `{near}`?"),
         ),
+        // As `template` it is right, and there is no file to show.
+        _ if name == "sunspec" => Failure::new(
+            USAGE,
+            "`sunspec` is no file: its points are found in the device; sunledger probe ENDPOINT \
+             --template sunspec shows them",
+        ),
         _ => Failure::new(
             USAGE,
             format!("there is no template `{name}`; sunledger devices lists all"),

@@ -11,6 +11,7 @@ mod refusals;
 mod report;
 mod scan;
 mod secrets;
+mod settlement;
 mod simulate;
 mod status;
 mod usage;

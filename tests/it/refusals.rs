@@ -5,12 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
+use sunledger::domain::meter::{Quantity, Role};
 use sunledger::domain::quality::Reason;
 use sunledger::domain::snapshot::Value;
 use sunledger::source::modbus::{Expect, Factor, Meaning, Wants};
 use sunledger::wire::register::{Extra, Field, Number, Order};
+use sunledger::wire::sunspec::{Asked, Options};
 
 use crate::modbus::{Source, poll, settings};
 use crate::support::hostile::{Act, Ask, Hostile};
@@ -50,19 +51,6 @@ async fn cycle(source: &mut Source, points: usize) -> Heard {
     Heard { values }
 }
 
-/// Waits until the device was left alone for a while, and says how often it was asked.
-async fn asked(server: &Hostile) -> usize {
-    let mut seen = server.asks().len();
-    loop {
-        tokio::time::sleep(Duration::from_millis(150)).await;
-        let now = server.asks().len();
-        if now == seen {
-            return now;
-        }
-        seen = now;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn one_absent_register_of_twenty_costs_that_register_alone_from_the_first_cycle_on() {
     let absent = BTreeSet::from([107]);
@@ -83,7 +71,8 @@ async fn one_absent_register_of_twenty_costs_that_register_alone_from_the_first_
         };
         assert_eq!(value, expected, "register {address}");
     }
-    let once = asked(&server).await;
+    // Every point has spoken, and the next cycle has not begun.
+    let once = server.asks().len();
     assert!(once <= 1 + 6, "{once} requests in the first cycle");
     // From now on two requests, around the absent register; the gap is said each time.
     for _ in 0..2 {
@@ -121,7 +110,6 @@ async fn a_gap_that_may_not_be_read_over_is_left_out_from_then_on() {
         "{:?}",
         first.values
     );
-    asked(&server).await;
     let before = server.asks().len();
     let next = cycle(&mut source, 7).await;
     assert!(next.values.values().all(Result::is_ok));
@@ -282,6 +270,16 @@ async fn another_device_than_is_meant_gives_no_numbers() {
     }
     let asked: Vec<u16> = server.asks().iter().map(|ask| ask.address).collect();
     assert_eq!(asked, [600], "once, and its points not at all");
+    // One that does not have the register is another one as well.
+    let server = Hostile::start(|ask| refuses(ask, &BTreeSet::from([600]))).await;
+    let mut source = Source::start(settings(server.port, 5_000, vec![meter.clone()]));
+    let heard = source.next().await;
+    assert_eq!(
+        heard.values,
+        [(0, Err(Reason::Config)), (1, Err(Reason::Config))]
+    );
+    let detail = heard.detail.unwrap();
+    assert!(detail.contains("is no such register"), "{detail}");
     // The right one is asked once and read.
     meter.identify[0].wants = Wants::Equals(vec![600]);
     let server = Hostile::start(Ask::honest).await;
@@ -295,6 +293,29 @@ async fn another_device_than_is_meant_gives_no_numbers() {
         .filter(|ask| ask.address == 600)
         .count();
     assert_eq!(identified, 1);
+}
+
+/// Where its models should be, its registers hold their addresses.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_without_the_models_that_are_meant_gives_no_numbers() {
+    let server = Hostile::start(Ask::honest).await;
+    let mut meter = poll(0, 1, 200, &[10]);
+    meter.sunspec = Some(Asked {
+        role: Role::named("grid").unwrap(),
+        points: vec![(1, Quantity::named("power").unwrap())],
+        options: Options::default(),
+    });
+    let mut source = Source::start(settings(server.port, 5_000, vec![meter]));
+    for _ in 0..3 {
+        let heard = source.next().await;
+        assert_eq!(
+            heard.values,
+            [(0, Err(Reason::Config)), (1, Err(Reason::Config))]
+        );
+        let detail = heard.detail.unwrap();
+        assert!(detail.contains("is no SunSpec device"), "{detail}");
+    }
+    assert!(server.asks().iter().all(|ask| ask.address != 10));
 }
 
 #[tokio::test(flavor = "multi_thread")]

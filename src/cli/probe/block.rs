@@ -181,6 +181,7 @@ mod tests {
                 (8, Cell::Word(2)),
                 (9, Cell::Refused(2)),
                 (20, Cell::Word(3)),
+                (30, Cell::Word(4)),
             ],
             ..Block::default()
         };

@@ -7,7 +7,7 @@
 //!
 //! An exception is an answer: a unit that refuses a register is there. **It only reads,
 //! slowly enough for an endpoint that is in use**, and costs one timeout for each unit
-//! that is silent.
+//! that is silent; on a line two, until it is sure that no late answer comes.
 
 mod identify;
 mod shown;
@@ -57,7 +57,7 @@ pub struct Arguments {
     /// Silence between two questions [default: 100ms on a network, 50ms on a line]
     #[arg(long, value_name = "TIME", value_parser = time)]
     pause: Option<Duration>,
-    /// How long an answer may take; a silent unit costs one of these
+    /// How long an answer may take; a silent unit costs one of these, on a line two
     #[arg(long, value_name = "TIME", default_value = "300ms", value_parser = time)]
     timeout: Duration,
     /// Print {"units":[{"unit","templates","sunspec"}],…}

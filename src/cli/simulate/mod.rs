@@ -14,7 +14,7 @@ mod truth;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::run::{start_logs, stop_at_signals};
@@ -28,8 +28,6 @@ use truth::Truth;
 
 /// Threads: units answer at once, and that takes little.
 const THREADS: usize = 2;
-/// How often what flowed is written down.
-const TRUTH_EVERY: Duration = Duration::from_secs(60);
 /// The end of a rehearsal that nobody limited.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
@@ -56,7 +54,7 @@ pub struct Arguments {
     /// Write a configuration for a daemon that reads the simulated park
     #[arg(long, value_name = "FILE")]
     write_config: Option<PathBuf>,
-    /// Write down each minute, and at the end, what really flowed, as JSON lines
+    /// Write down at each whole minute, and at the end, what really flowed, as JSON lines
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
     /// Another seed is another park
@@ -123,12 +121,13 @@ async fn rehearse(
         rewrite::write(&arguments.file.config, out, park, arguments.free_ports)?;
         print(&format!("configuration of the daemon: {}\n", out.display()))?;
     }
-    let mut truth = arguments.truth.as_deref().map(Truth::begin).transpose()?;
+    let begun = arguments.truth.as_deref().map(|at| Truth::begin(at, park));
+    let mut truth = begun.transpose()?;
     let end = clock::mono() + arguments.for_.unwrap_or(FOR_EVER);
     print("The park answers. `on FAULT`, `off FAULT`, `off *`, `asked` and `list` are heard.\n")?;
     let done = attend(park, end, &mut truth, stop).await;
     if let Some(truth) = &mut truth {
-        truth.note(park)?;
+        truth.end(park)?;
     }
     done
 }
@@ -141,16 +140,15 @@ async fn attend(
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     let mut commands = console::listen();
-    let mut minutes = interval(TRUTH_EVERY);
-    minutes.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
+        let minute = truth.as_ref().map_or(FOR_EVER, |truth| truth.due(park));
         tokio::select! {
             biased;
             () = stop.cancelled() => return Ok(()),
             () = sleep_until(end) => return Ok(()),
             command = commands.recv() => console::obey(park, &command)?,
-            _ = minutes.tick() => if let Some(truth) = truth {
-                truth.note(park)?;
+            () = sleep(minute) => if let Some(truth) = truth {
+                truth.minutes(park)?;
             },
         }
     }

@@ -105,10 +105,14 @@ fn checks_of_steady_values() {
         ("phase sum",            but(&[]),                                                                 Passed),
         ("phase sum",            but(&[("power", 2_185.0)]),                                               Finding("is that of phase l1")),
         ("phase sum",            but(&[("power_l2", -2_185.0)]),                                           Finding("without their signs")),
+        ("phase sum",            but(&[("power", 6_680.0)]),                                               Passed),
+        ("phase sum",            but(&[("power", 6_900.0)]),                                               Finding("another one")),
         ("phase sum",            but(&[("power", 4_000.0)]),                                               Finding("another one")),
         ("apparent power",       but(&[]),                                                                 Passed),
         ("apparent power",       but(&[("power", -6_555.0)]),                                              Passed),
         ("apparent power",       but(&[("power", 6_900_000.0)]),                                           Finding("unit = \"W\"")),
+        ("apparent power",       but(&[("power", 7_000.0)]),                                               Passed),
+        ("apparent power",       but(&[("power", 10_350.0)]),                                              Finding("more power than")),
         ("apparent power",       but(&[("power", 552_000.0)]),                                             Finding("multiplier = 80")),
         ("apparent power",       but(&[("power", 6.9)]),                                                   Finding("scale = 1000")),
         ("apparent power",       but(&[("current_l1", 0.0), ("current_l2", 0.0), ("current_l3", 0.0)]),    NotTested),
@@ -116,6 +120,8 @@ fn checks_of_steady_values() {
         ("current transformers", but(&[("power_l2", -2_185.0), ("power", 2_185.0)]),                       Finding("transformer of l2 is the wrong way round")),
         ("current transformers", but(&[("power_l1", -2_185.0), ("power_l2", -2_185.0)]),                   Finding("two phases")),
         ("current transformers", but(&[("power_l1", -2_185.0), ("power_l2", -2_185.0), ("power_l3", -2_185.0)]), Passed),
+        // One phase against the others, and not alike in size: no turned transformer.
+        ("current transformers", but(&[("power_l1", -690.0)]),                                             Passed),
         // Unity power factor on l3; l1 and l2 see each other's current.
         ("current transformers", but(&[("power_l1", -1_150.0), ("power_l2", -1_150.0), ("power_l3", 2_300.0)]), Finding("l1 and l2 are exchanged")),
         ("current transformers", but(&[("current_l3", 0.01)]),                                             NotTested),
@@ -166,6 +172,7 @@ fn checks_of_registers_that_move() {
         ("register",  "grid",    36_000.0,  615.0,   0.0,    Passed),
         ("register",  "grid",    36_000.0,  0.6,     0.0,    Finding("scale = 1000")),
         ("register",  "grid",    36_000.0,  60.0,    0.0,    Finding("scale = 10.00")),
+        ("register",  "grid",    36_000.0,  6_000.0, 0.0,    Finding("scale = 0.100")),
         ("register",  "grid",    36_000.0,  700.0,   0.0,    Finding("disagree")),
         ("register",  "grid",    36_000.0,  0.0,     0.0,    NotTested),
     ];
@@ -176,6 +183,50 @@ fn checks_of_registers_that_move() {
             holds(expected, &verdict),
             "{name} {role} {power} {import} {export}: {verdict:?}"
         );
+    }
+}
+
+/// 36 kW for an hour, sampled between two minutes, and a register of so many equal steps.
+fn stepping(steps: i64, sampled: std::ops::RangeInclusive<i64>) -> (Meter, Observed) {
+    let mut observed = Observed::default();
+    for minute in 0..=60 {
+        let at = minute * 60_000;
+        if sampled.contains(&minute) {
+            observed.add("power", at, 36_000.0);
+        }
+        let counted = f64::from(i32::try_from(minute * steps / 60).unwrap());
+        let wh = 36_000.0 / f64::from(i32::try_from(steps).unwrap());
+        observed.add("energy_import", at, counted * wh);
+    }
+    (meter("grid", &["power", "energy_import"]), observed)
+}
+
+#[test]
+fn a_pace_takes_twenty_steps_and_a_power_that_covers_them() {
+    for (steps, sampled, expected) in [
+        (20, 0..=60, Passed),
+        (19, 0..=60, NotTested),
+        // Up to a tenth at each end may lie between two samples.
+        (60, 3..=57, Passed),
+        (60, 9..=60, NotTested),
+        (60, 0..=51, NotTested),
+    ] {
+        let (meter, observed) = stepping(steps, sampled.clone());
+        let verdict = verdict("register", &meter, &observed, &Around::default());
+        assert!(
+            holds(expected, &verdict),
+            "{steps} {sampled:?}: {verdict:?}"
+        );
+    }
+}
+
+#[test]
+fn one_garbled_answer_moves_nothing() {
+    for garbled in [0.0, 6_553.5] {
+        let (meter, mut observed) = steady("tenant", &[("frequency", 50.0)]);
+        observed.add("frequency", 60_000, garbled);
+        let verdict = verdict("frequency", &meter, &observed, &Around::default());
+        assert!(holds(Passed, &verdict), "{garbled}: {verdict:?}");
     }
 }
 
@@ -197,6 +248,8 @@ fn checks_of_heat_and_light() {
         // 20 m3/h from 80 to 50 °C: 1.163 kWh each and kelvin, 0.983 of it at 65 °C
         (heat(686_000.0, 20.0, 80.0, 50.0),       Passed),
         (heat(-686_000.0, 20.0, 80.0, 50.0),      Finding("the two temperature sensors")),
+        // What is cooled: both have the other sign.
+        (heat(-686_000.0, 20.0, 50.0, 80.0),      Passed),
         (heat(686.0, 20.0, 80.0, 50.0),           Finding("scale = 1000")),
         (heat(190_500.0, 20.0, 80.0, 50.0),       Finding("the unit of the flow")),
         (heat(0.0, 0.0, 80.0, 50.0),              NotTested),

@@ -15,6 +15,7 @@ use super::faults::Faults;
 use super::model::{Model, Wiring};
 use super::number::Held;
 use super::register::Register;
+use super::truth::Known;
 use crate::domain::meter::Role;
 use crate::sys::clock;
 
@@ -38,6 +39,22 @@ pub struct Sensor {
     pub retained: bool,
     /// Where each number is in the payload; none where the payload is the number.
     pub values: Vec<(Option<String>, Register)>,
+}
+
+impl Sensor {
+    fn model(&self, seed: u64) -> Model {
+        Model::new(seed, &self.id, self.role, PEAK_W, false)
+    }
+
+    /// What it can tell of energy.
+    #[must_use]
+    pub fn known(&self, seed: u64) -> Known {
+        Known {
+            meter: Arc::clone(&self.id),
+            model: self.model(seed),
+            quantities: self.values.iter().map(|value| value.1.quantity).collect(),
+        }
+    }
 }
 
 /// A broker and its sensors.
@@ -122,9 +139,8 @@ async fn speak(sensors: &[Sensor], publisher: &Publisher, seed: u64, faults: &Fa
             every: sensor.every,
             speakers: Vec::new(),
         });
-        let model = Model::new(seed, &sensor.id, sensor.role, PEAK_W, false);
         topic.every = topic.every.min(sensor.every);
-        topic.speakers.push((sensor, model));
+        topic.speakers.push((sensor, sensor.model(seed)));
     }
     loop {
         let Some(next) = topics.values().map(|topic| topic.due).min() else {

@@ -25,6 +25,7 @@ pub mod pty;
 pub mod register;
 pub mod session;
 pub mod tcp;
+pub mod truth;
 pub mod unit;
 pub mod wave;
 
@@ -47,6 +48,7 @@ use frame::Framing;
 use log::Log;
 use pty::Port;
 use session::Pace;
+use truth::{Flowed, Known, Moved};
 use unit::{Image, Unit};
 
 /// Questions that are remembered: as many as words of an encoding rehearsal tell apart.
@@ -112,6 +114,7 @@ pub struct Rehearsal {
     brokers: Vec<(String, SocketAddr)>,
     database: Option<(SocketAddr, Arc<Written>)>,
     images: Vec<Arc<Image>>,
+    known: Vec<Known>,
     faults: Faults,
     log: Log,
     began: Moment,
@@ -206,11 +209,15 @@ pub async fn start(settings: Settings) -> io::Result<Rehearsal> {
     for fault in settings.faults {
         faults.put_on(fault);
     }
+    let sensors = settings.brokers.iter().flat_map(|broker| &broker.sensors);
+    let sensors = sensors.map(|sensor| sensor.known(settings.seed));
+    let known = images.iter().flat_map(|image| image.known());
     let mut rehearsal = Rehearsal {
         endpoints: Vec::new(),
         brokers: Vec::new(),
         database: None,
         log: Log::new(settings.buses.len(), settings.remembers),
+        known: known.chain(sensors).collect(),
         images,
         faults,
         began,
@@ -339,14 +346,25 @@ impl Rehearsal {
     }
 
     /// What flowed between the beginning and a moment in the direction of each
-    /// register, Wh, with its meter and quantity.
+    /// register.
     #[must_use]
-    pub fn flowed(&self, until: Timestamp) -> Vec<(Arc<str>, &'static str, f64)> {
-        let s = until.duration_since(self.began.wall).as_secs_f64();
-        self.images
+    pub fn flowed(&self, until: Timestamp) -> Vec<Flowed> {
+        let s = self.seconds(until);
+        self.known
             .iter()
-            .flat_map(|image| image.flowed(s))
+            .flat_map(|known| known.flowed(s))
             .collect()
+    }
+
+    /// What each power moved between the beginning and a moment.
+    #[must_use]
+    pub fn moved(&self, until: Timestamp) -> Vec<Moved> {
+        let s = self.seconds(until);
+        self.known.iter().flat_map(|known| known.moved(s)).collect()
+    }
+
+    fn seconds(&self, until: Timestamp) -> f64 {
+        until.duration_since(self.began.wall).as_secs_f64()
     }
 
     /// When it began.

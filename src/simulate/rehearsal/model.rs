@@ -153,6 +153,18 @@ impl Model {
         }
     }
 
+    /// What a power moved since the beginning in the direction of the role and against
+    /// it, Wh; none where the quantity is no power of the whole.
+    #[must_use]
+    pub fn moved(&self, quantity: &Quantity, s: f64) -> Option<(f64, f64)> {
+        let part = match quantity.name {
+            "power" => 1.0,
+            "heat_power" => self.heat,
+            _ => return None,
+        };
+        Some((part * self.wave.forwards(s), part * self.wave.backwards(s)))
+    }
+
     /// The whole power, W.
     #[must_use]
     pub fn power(&self, s: f64) -> f64 {

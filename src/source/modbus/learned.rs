@@ -317,8 +317,22 @@ mod tests {
         learned.came(&at(0, 125));
         learned.refuse_length(125, now);
         assert!(learned.limits(Limits::default()).max_registers < 125);
+        // What it answered before it shrank is not its longest answer.
+        learned.refuse_length(40, now);
+        assert_eq!(learned.most(), 39);
         learned.refuse_length(2, now);
         assert_eq!(learned.limits(Limits::default()).max_registers, 1);
+    }
+
+    #[test]
+    fn bits_say_nothing_of_how_many_registers_are_answered() {
+        let mut learned = Learned::default();
+        for fc in [1, 2] {
+            learned.came(&Span { fc, ..at(0, 2_000) });
+            assert_eq!(learned.most(), 0, "{fc}");
+        }
+        learned.came(&at(0, 20));
+        assert_eq!(learned.most(), 20);
     }
 
     #[test]

@@ -99,7 +99,11 @@ mod tests {
         learned.refuse(absent, start);
         let nothing = Learned::default();
         let units = [(3, &learned), (4, &nothing)];
-        write(&path, &text(units.into_iter(), start, 1_000_000)).unwrap();
+        let known = text(units.into_iter(), start, 1_000_000);
+        let newer = known.replace("\"version\":1", "\"version\":2");
+        write(&path, &newer).unwrap();
+        assert!(load(&path, start, 1_000_000).is_empty(), "{newer}");
+        write(&path, &known).unwrap();
         // Four minutes later by the wall clock, in another process.
         let back = load(&path, start, 1_000_000 + 240_000);
         assert_eq!(back.keys().collect::<Vec<_>>(), [&3]);

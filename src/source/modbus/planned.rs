@@ -282,6 +282,49 @@ mod tests {
     use crate::source::modbus::Limits as Manners;
     use crate::wire::register::{Decode, Extra, Field, Number, Order};
 
+    fn layout(address: u16) -> Layout {
+        let plain = Decode::Analog {
+            scale: 1.0,
+            offset: 0.0,
+        };
+        Layout::simple(3, Field::new(address, Number::U16, Order::Big), plain)
+    }
+
+    #[test]
+    fn points_that_are_found_again_take_the_place_of_those_before() {
+        let mut planned = Planned::new(Poll {
+            meter: 0,
+            unit: 1,
+            period: Duration::from_secs(1),
+            points: vec![(0, layout(5))],
+            factors: Vec::new(),
+            identify: Vec::new(),
+            sunspec: None,
+            limits: Manners::default(),
+        });
+        let served = |address| {
+            let layout = layout(address);
+            let (model, point) = (203, "W");
+            Ok(Served {
+                model,
+                point,
+                layout,
+            })
+        };
+        let places = |planned: &Planned| -> Vec<(PointIndex, u16)> {
+            let points = planned.poll.points.iter();
+            points
+                .map(|(point, layout)| (*point, layout.span().address))
+                .collect()
+        };
+        for (address, moved) in [(40_080, true), (40_080, false), (50_080, true)] {
+            assert_eq!(planned.found(vec![(1, served(address))]), moved);
+            assert_eq!(places(&planned), [(0, 5), (1, address)]);
+        }
+        assert!(planned.found(Vec::new()));
+        assert_eq!(places(&planned), [(0, 5)]);
+    }
+
     #[test]
     fn a_leap_is_believed_when_the_next_value_stands_there_too() {
         let plain = Decode::Analog {

@@ -245,6 +245,10 @@ async fn beside_a_daemon_it_refuses_unless_it_is_told() {
     let file = config(dir.path(), server.port, &[("right", 1)], 0.01);
     let daemon = Daemon::run(Path::new(&file)).await;
     let arguments = ["commission", "--config", &file, "--for", "1s"];
+    // It has its connection from here on.
+    daemon
+        .until("its meter", |live| live["meters"][0]["quality"] == "good")
+        .await;
     let connections = server.connections();
     let said = ask(&arguments).await;
     said.must_say(

@@ -53,6 +53,8 @@ async fn one_template_is_shown_with_its_points_and_who_says_so() {
 
 #[tokio::test]
 async fn a_name_that_there_is_not_is_64_and_a_file_with_mistakes_78() {
+    let said = ask(&["devices", "sunspec"]).await;
+    said.must_say(64, &["is no file", "probe ENDPOINT --template sunspec"]);
     let said = ask(&["devices", "eastron-sdm63"]).await;
     said.must_say(
         64,

@@ -121,6 +121,42 @@ async fn one_refused_register_is_named_and_the_rest_is_read_with_few_questions()
     );
 }
 
+/// A device with every other register: to look for each would take more questions than
+/// one that is in use bears.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_ends_after_sixty_questions_and_says_what_was_not_asked() {
+    let server = Hostile::start(|ask| {
+        let refused = ask.count > 1 || ask.address % 2 == 1;
+        vec![Act::Send(if refused {
+            ask.exception(2)
+        } else {
+            ask.good()
+        })]
+    })
+    .await;
+    let url = tcp(server.port);
+    let said = ask(&["probe", &url, "--address", "0-99", "--json"]).await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(server.asks().len(), 1 + 60);
+    let document = said.json();
+    assert_eq!(document["registers"][1]["address"], 2);
+    let refused = document["refused"].as_array().unwrap();
+    let last = refused.last().unwrap();
+    assert_eq!(last["last"], 99);
+    assert_eq!(last["reason"], "not asked one by one; ask for fewer");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_knows_the_usual_unit_of_its_device() {
+    let units = vec![(3, Registers::of_device("sma-inverter"))];
+    let server = Hostile::start(gateway(units)).await;
+    let url = tcp(server.port);
+    let said = ask(&["probe", &url, "--template", "sma-inverter"]).await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.out.contains("unit 3\n"), "{}", said.out);
+    assert!(server.asks().iter().all(|ask| ask.unit == 3));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_that_refuses_everything_answers_all_the_same() {
     let server = Hostile::start(|ask| vec![Act::Send(ask.exception(1))]).await;

@@ -187,7 +187,9 @@ async fn what_is_no_scan_is_64() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_network_is_asked_ten_times_a_second_at_most() {
     let server = Hostile::start(gateway(vec![(9, Registers::holding(0, &[1]))])).await;
-    let _ = ask(&["scan", &tcp(server.port), "--units", "9"]).await;
+    let said = ask(&["scan", &tcp(server.port), "--units", "9", "--json"]).await;
+    // One unit that was asked alone is no proof that the endpoint ignores unit ids.
+    assert_eq!(said.json()["same_answer"], false);
     let asks = server.asks();
     assert!(asks.len() > 5, "{}", asks.len());
     for pair in asks.windows(2) {

@@ -214,5 +214,5 @@ fn last(rehearsal: &Rehearsal) -> rehearsal::log::Asked {
 
 fn names(rehearsal: &Rehearsal) -> Vec<Arc<str>> {
     let flowed = rehearsal.flowed(rehearsal.now());
-    flowed.into_iter().map(|(meter, ..)| meter).collect()
+    flowed.into_iter().map(|one| one.meter).collect()
 }

@@ -26,7 +26,7 @@ async fn a_counter_counts_what_the_park_knows_to_have_flowed() {
     let (park, mut master) = park().await;
     assert_eq!(*names(&park)[0], *"pcc");
     let counts = |wh: f64| (wh * 100.0).floor();
-    let flowed = |park: &Rehearsal| park.flowed(park.now())[0].2;
+    let flowed = |park: &Rehearsal| park.flowed(park.now())[0].wh;
     let before = flowed(&park);
     let first = counter(&mut master).await;
     let after = flowed(&park);
