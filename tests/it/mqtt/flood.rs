@@ -1,5 +1,6 @@
-//! Fifty thousand messages while everything dies in turn: a real mosquitto, the real
-//! daemon, and an oracle that compares what the broker confirmed with what is stored.
+//! Fifty thousand messages while everything dies in turn, and ten thousand in the other
+//! version of the protocol: a real mosquitto, the real daemon, and an oracle that compares
+//! what the broker confirmed with what is stored.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,17 +13,16 @@ use crate::support::fake_broker::FakeBroker;
 use crate::support::mosquitto::Mosquitto;
 use sunledger::wire::line_protocol::FieldValue;
 
-/// Messages in each of the five parts.
-const PART: usize = 10_000;
 /// A slow machine gets this long for all of it.
 const WITHIN: Duration = Duration::from_secs(400);
 
-fn config(dir: &Path, port: u16, topics: &[(&str, &str)]) -> String {
+fn config(dir: &Path, port: u16, version: &str, topics: &[(&str, &str)]) -> String {
     let mut text = format!(
         "[park]\nid = \"p\"\ntime_zone = \"Asia/Shanghai\"\nlatitude = 39.19\nlongitude = 113.26\n\
          [store]\ndir = \"{0}/data\"\n[web]\nlisten = \"127.0.0.1:0\"\n\
          [sink.away.influx]\nurl = \"http://127.0.0.1:1\"\norg = \"o\"\nbucket = \"b\"\n\
-         token = {{ file = \"{0}/token\" }}\n[broker.park]\nhost = \"127.0.0.1\"\nport = {port}\n",
+         token = {{ file = \"{0}/token\" }}\n[broker.park]\nhost = \"127.0.0.1\"\nport = {port}\n\
+         version = \"{version}\"\n",
         dir.display()
     );
     for (id, topic) in topics {
@@ -89,7 +89,7 @@ async fn a_message_is_acknowledged_long_before_the_next_tick() {
     let broker = FakeBroker::start().await;
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("park.toml");
-    let text = config(dir.path(), broker.port, &[("dni", "park/dni")]);
+    let text = config(dir.path(), broker.port, "3.1.1", &[("dni", "park/dni")]);
     let (head, tail) = text.split_once("[sink").unwrap();
     let (_, tail) = tail.split_once("[broker").unwrap();
     std::fs::write(&file, format!("{head}[broker{tail}")).unwrap();
@@ -112,6 +112,16 @@ async fn a_message_is_acknowledged_long_before_the_next_tick() {
 
 #[tokio::test]
 async fn every_message_that_was_confirmed_is_stored_whatever_dies() {
+    all_is_stored("3.1.1", 10_000).await;
+}
+
+#[tokio::test]
+async fn every_message_that_was_confirmed_is_stored_in_version_5_as_well() {
+    all_is_stored("5", 2_000).await;
+}
+
+/// Five parts of so many messages, in a version of the protocol.
+async fn all_is_stored(version: &str, part: usize) {
     let mut broker = Mosquitto::with(|dir| {
         format!(
             "allow_anonymous true\nmax_queued_messages 0\npersistence true\n\
@@ -127,7 +137,7 @@ async fn every_message_that_was_confirmed_is_stored_whatever_dies() {
     let file: PathBuf = dir.path().join("park.toml");
     let port = broker.port;
     let configure = |topics: &[(&str, &str)]| {
-        std::fs::write(&file, config(dir.path(), port, topics)).unwrap();
+        std::fs::write(&file, config(dir.path(), port, version, topics)).unwrap();
     };
     configure(&[("dni", "park/dni"), ("old", "old/+/dni")]);
     let run = || Daemon::start(sunledger(&["run", "--config", file.to_str().unwrap()]));
@@ -140,8 +150,8 @@ async fn every_message_that_was_confirmed_is_stored_whatever_dies() {
     }
     let mut published = 1;
     let mut publish = |broker: &Mosquitto| {
-        let child = publishing(broker, dir.path(), "park/dni", published..published + PART);
-        published += PART;
+        let child = publishing(broker, dir.path(), "park/dni", published..published + part);
+        published += part;
         child
     };
     // The daemon is killed in the middle of it, twice.
@@ -188,7 +198,7 @@ async fn every_message_that_was_confirmed_is_stored_whatever_dies() {
         tokio::time::sleep(Duration::from_millis(500)).await;
     };
     let took = begun.elapsed();
-    assert!(late(dir.path()) > PART / 10, "the kills hit nothing");
+    assert!(late(dir.path()) > part / 10, "the kills hit nothing");
     println!("{} confirmed, {missing} missing, {took:?}", published - 1);
     // New topics are heard, old ones are not even sent.
     broker.publish("old/a/dni", "999999");
