@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use sunledger::wire::line_protocol::{FieldValue, ParsedLine};
 
+use crate::support;
 use crate::support::daemon::{Daemon, sunledger};
 use crate::support::mosquitto::Mosquitto;
-use crate::support::world::rows;
 
 /// Messages kept: mosquitto has twenty under way at once, so a disk that is asked once
 /// a second would need half a minute for them; five times a second, six seconds.
@@ -45,13 +45,7 @@ expect_every = "5s"
 }
 
 pub fn journaled(dir: &std::path::Path) -> Vec<ParsedLine> {
-    let mut reader = sunledger::store::Reader::new(&dir.join("data")).unwrap();
-    let (mut text, mut seq) = (String::new(), 0);
-    while let Some(block) = reader.next_after(seq, None).unwrap() {
-        text.push_str(&block.text);
-        seq = block.seq;
-    }
-    let mut rows = rows(&text);
+    let mut rows = support::store::journaled(&dir.join("data"));
     rows.retain(|row| row.measurement == "weather");
     rows
 }

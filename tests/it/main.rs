@@ -16,6 +16,7 @@ mod kills;
 mod link;
 mod modbus;
 mod mqtt;
+mod park_faults;
 mod pipeline;
 mod recorded_day;
 mod refusals;

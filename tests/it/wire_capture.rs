@@ -30,7 +30,7 @@ fn any_table(ask: &Ask) -> Vec<Act> {
 }
 
 /// A wire that is listened in on: the questions on it, each as its bytes.
-async fn tapped(port: u16) -> (u16, Arc<Mutex<Vec<Vec<u8>>>>) {
+pub async fn tapped(port: u16) -> (u16, Arc<Mutex<Vec<Vec<u8>>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let tap = listener.local_addr().unwrap().port();
     let heard = Arc::new(Mutex::new(Vec::new()));
@@ -49,8 +49,12 @@ async fn tapped(port: u16) -> (u16, Arc<Mutex<Vec<Vec<u8>>>>) {
                         questions.lock().unwrap().push(bytes[..count].to_vec());
                         to_server.write_all(&bytes[..count]).await.unwrap();
                     }
+                    let _ = to_server.shutdown().await;
                 };
-                let answer = tokio::io::copy(&mut from_server, &mut to_client);
+                let answer = async {
+                    let _ = tokio::io::copy(&mut from_server, &mut to_client).await;
+                    let _ = to_client.shutdown().await;
+                };
                 tokio::join!(listen, answer)
             });
         }
@@ -59,7 +63,7 @@ async fn tapped(port: u16) -> (u16, Arc<Mutex<Vec<Vec<u8>>>>) {
 }
 
 /// What tshark makes of questions: unit, function code, first register or bit, count.
-fn tshark(questions: &[Vec<u8>], dir: &Path) -> Vec<(u8, u8, u16, u16)> {
+pub fn tshark(questions: &[Vec<u8>], dir: &Path) -> Vec<(u8, u8, u16, u16)> {
     let mut dump = String::new();
     for question in questions {
         dump.push_str("000000");
@@ -152,7 +156,7 @@ fn planned(config: &Path) -> BTreeSet<(u8, u8, u16, u16)> {
         .collect()
 }
 
-fn points(rows: &[(&str, u8, u16, &str)]) -> String {
+pub fn points(rows: &[(&str, u8, u16, &str)]) -> String {
     rows.iter()
         .map(|(quantity, fc, address, kind)| {
             format!("[[meter.point]]\nquantity = \"{quantity}\"\nfc = {fc}\naddress = {address}\n{kind}\n")

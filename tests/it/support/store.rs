@@ -10,7 +10,8 @@ use sunledger::domain::interval::{Channel, Entry, ExportShape, Interval, Span};
 use sunledger::domain::meter::Carrier;
 use sunledger::domain::quality::{Gaps, Quality, Reason};
 use sunledger::domain::units::MilliwattHours;
-use sunledger::store::{Batch, Recovered, Settings, Settle, Store};
+use sunledger::store::{Batch, Reader, Recovered, Settings, Settle, Store};
+use sunledger::wire::line_protocol::ParsedLine;
 use tokio::time::Instant;
 
 /// Length of a span in the tests.
@@ -137,4 +138,20 @@ pub fn shape(generation_wh: f64) -> ExportShape {
         generation_wh,
         battery_wh: 0.0,
     }
+}
+
+/// The journal under a directory of data as text, up to a block or to its end.
+pub fn journal(data: &Path, upto: Option<u64>) -> String {
+    let mut reader = Reader::new(data).unwrap();
+    let (mut text, mut seq) = (String::new(), 0);
+    while let Some(block) = reader.next_after(seq, upto).unwrap() {
+        text.push_str(&block.text);
+        seq = block.seq;
+    }
+    text
+}
+
+/// Every row of the journal under a directory of data.
+pub fn journaled(data: &Path) -> Vec<ParsedLine> {
+    super::world::rows(&journal(data, None))
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value as Json;
 use sunledger::simulate::{Settings, Simulation};
-use sunledger::store::{LedgerReader, Reader};
+use sunledger::store::LedgerReader;
 use sunledger::sys::clock::wall;
 use sunledger::wire::line_protocol::{ParsedLine, parse};
 use tokio::process::{Child, Command};
@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::http::{Answer, try_get};
 use super::peer::free_port;
+use super::store::journal;
 
 /// Longer than anything here takes on a slow machine, one-minute intervals included.
 pub const PATIENCE: Duration = Duration::from_secs(600);
@@ -180,7 +181,7 @@ impl World {
 
     /// Everything in the journal, block by block, as text.
     pub fn journal(&self) -> String {
-        self.journal_upto(None)
+        journal(&self.data(), None)
     }
 
     /// The journal up to what the first sink has: what is written while the daemon
@@ -188,17 +189,7 @@ impl World {
     pub fn delivered(&self) -> String {
         let ledger = LedgerReader::open(&self.data()).unwrap();
         let (_, seq) = ledger.cursors().unwrap().remove(0);
-        self.journal_upto(Some(seq))
-    }
-
-    fn journal_upto(&self, upto: Option<u64>) -> String {
-        let mut reader = Reader::new(&self.data()).unwrap();
-        let (mut text, mut seq) = (String::new(), 0);
-        while let Some(block) = reader.next_after(seq, upto).unwrap() {
-            text.push_str(&block.text);
-            seq = block.seq;
-        }
-        text
+        journal(&self.data(), Some(seq))
     }
 
     /// Stops the daemon, if it runs, and the park.
