@@ -17,6 +17,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 pub const COUNTS_PER_WH: f64 = 100.0;
 /// Tenants, by what their meters do.
 pub const METERS: [&str; 5] = ["honest", "silent", "begins-anew", "rolls-over", "spikes"];
+
 fn text(dir: &Path, port: u16) -> String {
     let mut text = head(dir);
     text.push_str(&format!(
@@ -105,5 +106,6 @@ pub async fn start(dir: &Path) -> (Rehearsal, Daemon) {
 /// What flowed to a tenant until a moment, Wh.
 pub fn flowed(park: &Rehearsal, meter: &str, until: Timestamp) -> f64 {
     let flowed = park.flowed(until);
-    flowed.iter().find(|one| &*one.0 == meter).unwrap().2
+    let one = flowed.iter().find(|one| &*one.meter == meter);
+    one.unwrap().wh
 }
