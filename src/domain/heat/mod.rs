@@ -1,3 +1,11 @@
-//! Heat as physics: properties of fluids and heat from flow and temperatures.
+//! Heat as physics: properties of fluids, and heat from flow and temperatures.
+//!
+//! Everything here is a function of known numbers. What may be unknown is an
+//! `Option` or a `Result`: **missing is not zero**, 0/0 is no number, and **nothing is
+//! clamped**.
 
+pub mod fluid;
 pub mod water;
+
+#[cfg(test)]
+mod vectors;
