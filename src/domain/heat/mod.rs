@@ -5,6 +5,8 @@
 //! clamped**.
 
 pub mod fluid;
+pub mod integration;
+pub mod meter;
 pub mod water;
 
 #[cfg(test)]
