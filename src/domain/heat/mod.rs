@@ -7,6 +7,7 @@
 pub mod fluid;
 pub mod integration;
 pub mod meter;
+pub mod uncertainty;
 pub mod water;
 
 #[cfg(test)]
