@@ -10,5 +10,6 @@ pub mod meter;
 pub mod quality;
 pub mod schema;
 pub mod snapshot;
+pub mod sun;
 pub mod time;
 pub mod units;

@@ -4,7 +4,10 @@
 //! `Option` or a `Result`: **missing is not zero**, 0/0 is no number, and **nothing is
 //! clamped**.
 
+pub mod field;
 pub mod fluid;
+pub mod focus;
+pub mod incidence;
 pub mod integration;
 pub mod meter;
 pub mod uncertainty;
