@@ -10,6 +10,7 @@ pub mod focus;
 pub mod incidence;
 pub mod integration;
 pub mod meter;
+pub mod power_check;
 pub mod uncertainty;
 pub mod water;
 
