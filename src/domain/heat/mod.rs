@@ -11,6 +11,7 @@ pub mod incidence;
 pub mod integration;
 pub mod meter;
 pub mod power_check;
+pub mod storage;
 pub mod uncertainty;
 pub mod water;
 
