@@ -7,6 +7,7 @@ pub mod flow;
 pub mod heat;
 pub mod interval;
 pub mod meter;
+pub mod photovoltaic;
 pub mod quality;
 pub mod schema;
 pub mod snapshot;
