@@ -13,4 +13,5 @@ pub mod schema;
 pub mod snapshot;
 pub mod sun;
 pub mod time;
+pub mod transformer;
 pub mod units;
