@@ -20,7 +20,7 @@ use super::super::meter::Pipe;
 /// Specific gas constant of water, J/(kg·K).
 const R: f64 = 461.526;
 /// 0 °C in kelvin.
-const ZERO_CELSIUS: f64 = 273.15;
+pub(super) const ZERO_CELSIUS: f64 = 273.15;
 /// Upper end of region 1, K.
 const T_MAX: f64 = 623.15;
 /// Upper end of region 1, Pa.
@@ -73,6 +73,14 @@ pub struct Liquid {
     pub volume: f64,
     /// Specific enthalpy, J/kg.
     pub enthalpy: f64,
+    /// Specific internal energy, J/kg.
+    pub internal_energy: f64,
+    /// Specific entropy, J/(kg·K).
+    pub entropy: f64,
+    /// Specific heat capacity at constant pressure, J/(kg·K).
+    pub heat_capacity: f64,
+    /// Speed of sound, m/s.
+    pub sound_speed: f64,
 }
 
 /// Saturation pressure, Pa, at a temperature in kelvin (273.15 to 647.096).
@@ -113,16 +121,39 @@ pub fn liquid(pressure_pa: f64, celsius: f64) -> Result<Liquid, WaterError> {
     }
     let pi = pressure_pa / 16.53e6;
     let tau = 1_386.0 / kelvin;
-    let (mut gamma_pi, mut gamma_tau) = (0.0, 0.0);
+    let (p, t) = (7.1 - pi, tau - 1.222);
+    let mut gamma = Gibbs::default();
     for (i, j, n) in REGION_1 {
-        let (p, t) = (7.1 - pi, tau - 1.222);
-        gamma_pi -= n * f64::from(i) * p.powi(i - 1) * t.powi(j);
-        gamma_tau += n * p.powi(i) * f64::from(j) * t.powi(j - 1);
+        let (over_p, over_t) = (f64::from(i), f64::from(j));
+        gamma.value += n * p.powi(i) * t.powi(j);
+        gamma.pi -= n * over_p * p.powi(i - 1) * t.powi(j);
+        gamma.tau += n * p.powi(i) * over_t * t.powi(j - 1);
+        gamma.pi_pi += n * over_p * (over_p - 1.0) * p.powi(i - 2) * t.powi(j);
+        gamma.tau_tau += n * p.powi(i) * over_t * (over_t - 1.0) * t.powi(j - 2);
+        gamma.pi_tau -= n * over_p * p.powi(i - 1) * over_t * t.powi(j - 1);
     }
+    let rt = R * kelvin;
+    let mixed = gamma.pi - tau * gamma.pi_tau;
+    let squared = gamma.pi * gamma.pi / (mixed * mixed / (tau * tau * gamma.tau_tau) - gamma.pi_pi);
     Ok(Liquid {
-        volume: pi * gamma_pi * R * kelvin / pressure_pa,
-        enthalpy: tau * gamma_tau * R * kelvin,
+        volume: pi * gamma.pi * rt / pressure_pa,
+        enthalpy: tau * gamma.tau * rt,
+        internal_energy: (tau * gamma.tau - pi * gamma.pi) * rt,
+        entropy: (tau * gamma.tau - gamma.value) * R,
+        heat_capacity: -R * tau * tau * gamma.tau_tau,
+        sound_speed: (rt * squared).sqrt(),
     })
+}
+
+/// The dimensionless Gibbs energy and its derivatives, named after their variables.
+#[derive(Default)]
+struct Gibbs {
+    value: f64,
+    pi: f64,
+    tau: f64,
+    pi_pi: f64,
+    tau_tau: f64,
+    pi_tau: f64,
 }
 
 /// Heat that a cubic metre of water, as the flow sensor sees it, gives off
@@ -152,86 +183,40 @@ pub fn heat_per_cubic_metre(
 }
 
 #[cfg(test)]
-#[allow(clippy::as_conversions)]
 mod tests {
+    use super::super::vectors::{Table, printed};
     use super::*;
-
-    fn rows(text: &str) -> Vec<Vec<&str>> {
-        text.lines()
-            .filter(|line| !line.starts_with('#') && !line.is_empty())
-            .map(|line| line.split(',').collect())
-            .collect()
-    }
-
-    /// Equal up to half a unit of the last printed digit.
-    fn printed(ours: f64, theirs: &str, name: &str) {
-        let expected: f64 = theirs.parse().unwrap();
-        let (mantissa, exponent) = theirs.split_once(['e', 'E']).unwrap_or((theirs, "0"));
-        let decimals = mantissa
-            .split_once('.')
-            .map_or(0, |(_, digits)| digits.len());
-        let unit = 10f64.powi(exponent.parse::<i32>().unwrap() - decimals as i32);
-        assert!(
-            (ours - expected).abs() <= 0.5 * unit * 1.000_001,
-            "{name}: {ours} {theirs}"
-        );
-    }
 
     #[test]
     fn region_1_agrees_with_the_official_and_the_computed_values() {
-        let text = include_str!("../../../tests/fixtures/if97_region1.csv");
-        let mut seen = 0;
-        for row in rows(text).iter().skip(1) {
-            let (t, p): (f64, f64) = (row[1].parse().unwrap(), row[2].parse().unwrap());
-            let Ok(water) = liquid(p * 1e6, t - ZERO_CELSIUS) else {
-                panic!("{row:?} is inside of region 1");
-            };
-            printed(water.volume, row[3], &format!("v {row:?}"));
-            printed(water.enthalpy / 1e3, row[4], &format!("h {row:?}"));
-            seen += 1;
+        let table = Table::read(include_str!("../../../tests/fixtures/if97_region1.csv"));
+        for row in table.rows() {
+            let celsius = row.number("T_K") - ZERO_CELSIUS;
+            let water = liquid(row.number("p_MPa") * 1e6, celsius).unwrap();
+            for (column, ours) in [
+                ("v", water.volume),
+                ("h", water.enthalpy / 1e3),
+                ("u", water.internal_energy / 1e3),
+                ("s", water.entropy / 1e3),
+                ("cp", water.heat_capacity / 1e3),
+                ("w", water.sound_speed),
+            ] {
+                let computed = row.text("kind") == "computed";
+                row.printed_or(ours, column, if computed { 1e-9 } else { 0.0 });
+            }
         }
-        assert_eq!(seen, 82);
+        assert_eq!(table.rows().count(), 82);
     }
 
     #[test]
     fn the_saturation_line_agrees_with_its_table() {
-        let text = include_str!("../../../tests/fixtures/if97_region4_psat.csv");
-        let mut seen = 0;
-        for row in rows(text) {
-            let (Some(Ok(kelvin)), Some(mpa)) =
-                (row.get(1).map(|cell| cell.parse::<f64>()), row.get(2))
-            else {
-                continue;
-            };
-            let expected: f64 = mpa.parse().unwrap();
-            let ours = saturation_pressure(kelvin) / 1e6;
-            assert!(
-                (ours / expected - 1.0).abs() < 1e-8,
-                "{kelvin} K: {ours} {expected}"
-            );
-            seen += 1;
+        let table = Table::read(include_str!(
+            "../../../tests/fixtures/if97_region4_psat.csv"
+        ));
+        for row in table.rows() {
+            row.printed(saturation_pressure(row.number("T_K")) / 1e6, "psat_MPa");
         }
-        assert!(seen >= 10, "{seen} rows");
-    }
-
-    #[test]
-    fn k_agrees_with_the_table_of_the_heat_meter_standard() {
-        // flow, return, at 16 bar: kWh/(m³K) with the sensor in the supply and in the return.
-        for (flow, back, in_supply, in_return) in [
-            (42.0, 40.0, 1.150_532_1, 1.151_436_6),
-            (70.0, 50.0, 1.136_014_7, 1.147_927_7),
-            (90.0, 50.0, 1.123_293_2, 1.149_685_3),
-            (160.0, 40.0, 1.066_093_1, 1.165_703_7),
-        ] {
-            for (pipe, expected) in [(Pipe::Supply, in_supply), (Pipe::Return, in_return)] {
-                let k = heat_per_cubic_metre(1.6e6, flow, back, pipe).unwrap();
-                let ours: f64 = k / 3.6e6 / (flow - back);
-                assert!(
-                    (ours - expected).abs() < 6e-8,
-                    "{flow}/{back} {pipe:?}: {ours} {expected}"
-                );
-            }
-        }
+        assert_eq!(table.rows().count(), 11);
     }
 
     #[test]
@@ -249,5 +234,12 @@ mod tests {
     fn swapped_sensors_show_as_negative_heat() {
         let k = heat_per_cubic_metre(6e5, 50.0, 80.0, Pipe::Return).unwrap();
         assert!(k < 0.0);
+    }
+
+    #[test]
+    fn water_is_heaviest_near_four_degrees() {
+        let volume = |celsius| liquid(101_325.0, celsius).unwrap().volume;
+        assert!(volume(4.0) < volume(1.0) && volume(4.0) < volume(8.0));
+        printed(volume(20.0), "1.0018e-3", "998.2 kg/m³ at 20 °C");
     }
 }
