@@ -8,6 +8,7 @@ pub mod heat;
 pub mod interval;
 pub mod meter;
 pub mod quality;
+pub mod reconcile;
 pub mod schema;
 pub mod snapshot;
 pub mod time;
