@@ -1,5 +1,6 @@
 //! What things mean, without a clock, a device or a disk.
 
+pub mod allocate;
 pub mod balance;
 pub mod commission;
 pub mod counter;
