@@ -2,6 +2,7 @@
 
 pub mod allocate;
 pub mod balance;
+pub mod carbon;
 pub mod commission;
 pub mod counter;
 pub mod flow;
