@@ -3,6 +3,7 @@
 pub mod allocate;
 pub mod balance;
 pub mod carbon;
+pub mod closure;
 pub mod commission;
 pub mod counter;
 pub mod flow;
