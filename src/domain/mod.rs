@@ -9,6 +9,7 @@ pub mod counter;
 pub mod flow;
 pub mod heat;
 pub mod interval;
+pub mod kpi;
 pub mod meter;
 pub mod quality;
 pub mod reconcile;
