@@ -458,6 +458,9 @@ impl Heart {
         let Answer::Stored(committed) = answer else {
             return;
         };
+        if let Some(events) = &committed.events {
+            self.parts.engine.set_events(events);
+        }
         self.parts.engine.settled(&committed.intervals);
         for interval in &committed.intervals {
             self.outbox.record(&mut self.parts.recorder, interval);

@@ -11,12 +11,14 @@
 //! bring readings or take results. Tasks are started in [`Tasks`], which names them
 //! and waits for them at the end.
 
+pub mod explain;
 mod heart;
 mod held;
 mod history;
 mod losses;
 mod outbox;
 mod publish;
+pub mod recompute;
 mod recover;
 mod rim;
 

@@ -47,6 +47,7 @@ pub fn recover(
     found: Recovered,
 ) -> Result<Caught, AppError> {
     let mut engine = Engine::new(Arc::clone(park), &found.state);
+    engine.set_events(&found.events);
     let mut recorder = Recorder::new(park);
     let (mut entries, mut closed) = (Vec::new(), Vec::new());
     let (mut blocks, mut rows) = (0_u64, 0_u64);

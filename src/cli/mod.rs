@@ -19,9 +19,12 @@ pub mod commission;
 pub mod demo;
 pub mod devices;
 pub mod endpoint;
+pub mod explain;
 pub mod influx;
+pub mod meter_event;
 pub mod plan;
 pub mod probe;
+pub mod recompute;
 pub mod report;
 pub mod run;
 pub mod scan;
@@ -94,6 +97,13 @@ enum Command {
     Simulate(simulate::Arguments),
     /// Write a report from the ledger, also while the daemon runs
     Report(report::Arguments),
+    /// Enter what happened to a meter: an exchange, a reset, another ratio, a correction
+    #[command(subcommand)]
+    MeterEvent(meter_event::Command),
+    /// Show where the numbers of an interval come from, down to the registers
+    Explain(explain::Arguments),
+    /// Compute the ledger of some days again from the journal
+    Recompute(recompute::Arguments),
     /// Prepare InfluxDB, or prove that everything arrived there
     #[command(subcommand)]
     Influx(influx::Command),
@@ -222,6 +232,9 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Status(arguments) => status::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments, format),
         Command::Report(arguments) => report::run(&arguments),
+        Command::MeterEvent(command) => meter_event::run(command),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Recompute(arguments) => recompute::run(&arguments),
         Command::Influx(command) => influx::run(command),
     };
     match done {

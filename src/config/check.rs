@@ -101,6 +101,7 @@ fn read(root: &Table<'_>) -> Option<Setup> {
         buses: bus::with_polls(buses, read.polls),
         brokers: broker::with_subscriptions(brokers, read.subscriptions),
         templates: read.templates,
+        multipliers: read.multipliers,
     })
 }
 

@@ -1,5 +1,6 @@
 //! Meters and sensors: what each measures and how its bytes become values.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub struct Read {
     pub subscriptions: Vec<(String, mqtt::Subscription)>,
     /// Templates in use, each once.
     pub templates: Vec<Shared>,
+    /// What registers are multiplied by, of meters that show secondary values.
+    pub multipliers: BTreeMap<Arc<str>, (i128, i128)>,
     /// Every id so far, also of meters with a mistake elsewhere.
     pub(super) ids: Vec<String>,
 }

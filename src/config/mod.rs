@@ -27,6 +27,7 @@ mod sunspec;
 pub mod template;
 pub mod units;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -154,6 +155,8 @@ pub struct Setup {
     pub brokers: Vec<BrokerSetup>,
     /// Templates of the meters, each once.
     pub templates: Vec<template::Shared>,
+    /// What the registers are multiplied by, of meters that show secondary values.
+    pub multipliers: BTreeMap<Arc<str>, (i128, i128)>,
 }
 
 /// Why a configuration is none.

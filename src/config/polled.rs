@@ -10,6 +10,7 @@
 //! **One device is one meter**: a second `[[meter]]` that reads the same power or
 //! register of the same unit would put it into the balance twice.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::endpoint::{Known, known};
@@ -74,6 +75,10 @@ pub(super) fn meter(table: &Table<'_>, around: &Around<'_>, read: &mut Read) {
         quantity: ready.quantity,
         register: ready.register,
     });
+    if !common.ratios.power.is_one() {
+        let ratio = common.ratios.power.exact;
+        read.multipliers.insert(Arc::clone(&id), ratio);
+    }
     let (found, asked) = models.flatten().unzip();
     let meter = Meter {
         id,

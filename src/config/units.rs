@@ -70,6 +70,19 @@ pub fn energy(name: &str) -> Option<(i128, i128)> {
         .map(|row| (row.1, row.2))
 }
 
+/// An energy such as `12345.6kWh` in milliwatt-hours, as an exact ratio.
+#[must_use]
+pub fn exact_energy(text: &str) -> Option<(i128, i128)> {
+    let (number, unit) = super::read::number_and_unit(text)?;
+    let energy = energy(unit)?;
+    if number == 0.0 {
+        return Some((0, 1));
+    }
+    let (digits, scale) = ratio(number.abs())?;
+    let digits = if number < 0.0 { -digits } else { digits };
+    Some((digits.checked_mul(energy.0)?, scale.checked_mul(energy.1)?))
+}
+
 /// The names of the units that a quantity may have.
 #[must_use]
 pub fn names(canonical: &str) -> Vec<&'static str> {

@@ -26,6 +26,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::event::Break;
 use super::meter::RegisterKind;
 use super::units::{CountUnit, MilliwattHours, Power};
 
@@ -170,6 +171,9 @@ pub struct Counter {
     #[serde(default)]
     moved_after_ms: i64,
     held: Option<Held>,
+    /// Whether an event said what a count is worth: it counts more than the configuration.
+    #[serde(default)]
+    worth_by_event: bool,
 }
 
 fn timestamp(ms: i64) -> Timestamp {
@@ -189,6 +193,7 @@ impl Counter {
             last: None,
             moved_after_ms: i64::MIN,
             held: None,
+            worth_by_event: false,
         }
     }
 
@@ -200,7 +205,8 @@ impl Counter {
     pub fn resumed(mut self, kind: RegisterKind) -> Self {
         let fresh = Self::new(kind);
         let told = kind.told && (fresh.modulus.is_none() || self.modulus == fresh.modulus);
-        let same = self.unit == fresh.unit && self.modulus == fresh.modulus;
+        let worth = self.unit == fresh.unit || self.worth_by_event;
+        let same = worth && self.modulus == fresh.modulus;
         if !told && !same {
             return Self {
                 base: self.position(),
@@ -340,12 +346,56 @@ impl Counter {
             last: Some((ms, raw)),
             moved_after_ms: ms.saturating_sub(REFRESH_MS),
             held: None,
+            worth_by_event: false,
         };
         Heard::NewSegment {
             from,
             resumed: timestamp(ms),
             to: from.1,
         }
+    }
+
+    /// Takes in that the register was broken off at a moment: it showed `last` then, and
+    /// `first` from then on.
+    ///
+    /// What a person read is believed: the energy up to the break is known from it. Where
+    /// nobody read it, or it is below what the register had already counted, the step is
+    /// excluded. None where the books are past that moment, or have not begun.
+    pub fn broken(&mut self, at: Timestamp, by: Break) -> Option<Heard> {
+        let ms = at.as_millisecond();
+        let (last_ms, old) = self.last.filter(|(last_ms, _)| *last_ms < ms)?;
+        let from = (timestamp(last_ms), self.position());
+        let counted = by.last.and_then(|last| {
+            let step = step(old.into(), last.into(), self.modulus.map(i128::from), None);
+            match step {
+                Step::Advanced(delta) | Step::RolledOver(delta) => Some(delta),
+                Step::Doubtful(_) => None,
+            }
+        });
+        let ends = counted.map(|delta| {
+            let counts =
+                i128::from(old) + delta + i128::from(self.unrolled) - i128::from(self.origin);
+            self.base + self.unit.energy(counts)
+        });
+        *self = Self {
+            unit: by.worth.unwrap_or(self.unit),
+            modulus: self.modulus,
+            base: ends.unwrap_or(from.1),
+            origin: by.first,
+            unrolled: 0,
+            last: Some((ms, by.first)),
+            moved_after_ms: ms.saturating_sub(REFRESH_MS),
+            held: None,
+            worth_by_event: self.worth_by_event || by.worth.is_some(),
+        };
+        Some(match ends {
+            Some(to) => Heard::Booked { from, to },
+            None => Heard::NewSegment {
+                from,
+                resumed: at,
+                to: from.1,
+            },
+        })
     }
 
     /// Since when the register may have gathered what it moves by. Without a nameplate

@@ -280,3 +280,88 @@ proptest! {
         prop_assert_eq!(counter.position(), MilliwattHours((total - 65_000) * 1_000));
     }
 }
+
+fn exchange(last: Option<i64>, first: i64, worth: Option<CountUnit>) -> Break {
+    Break { last, first, worth }
+}
+
+#[test]
+fn an_exchange_counts_the_old_meter_to_its_last_reading_and_the_new_one_from_its_first() {
+    let ten = CountUnit::new(10_000, 1).unwrap();
+    #[rustfmt::skip]
+    let cases = [
+        // The event                              counts of the old, of the new, worth of the new
+        ("read by a person",                      exchange(Some(5_025), 3, None),      25, 17, 1),
+        ("nobody read the old one",               exchange(None, 3, None),             10, 17, 1),
+        ("below what was counted already",        exchange(Some(5_002), 3, None),      10, 17, 1),
+        ("another ratio with the same register",  exchange(Some(5_025), 3, Some(ten)), 25, 17, 10),
+    ];
+    for (name, by, old, new, worth) in cases {
+        let (mut counter, _) = counter(None, &[(0, 5_000), (10, 5_010)]);
+        let heard = counter.broken(at(40), by).unwrap();
+        assert_eq!(counter.position(), MilliwattHours(old * 1_000), "{name}");
+        assert_eq!(
+            matches!(heard, Heard::Booked { .. }),
+            by.last == Some(5_025),
+            "{name}: {heard:?}"
+        );
+        counter.hear(at(60), 20, Some(Power::from_watts(360_000.0).unwrap()));
+        let total = (old + new * worth) * 1_000;
+        assert_eq!(counter.position(), MilliwattHours(total), "{name}");
+    }
+}
+
+/// Source: interval_cases.json `meter_exchange`; a count is a hundredth of a kWh.
+#[test]
+fn an_exchange_agrees_with_its_vector() {
+    let text = include_str!("../../tests/fixtures/interval_cases.json");
+    let cases: serde_json::Value = serde_json::from_str(text).unwrap();
+    let case = &cases["meter_exchange"];
+    let raw = |side: &str, key: &str| (case[side][key].as_f64().unwrap() * 100.0).round() as i64;
+    let unit = |side: &str| {
+        let multiplier = case[side]["multiplier"].as_i64().unwrap();
+        CountUnit::new(i128::from(multiplier) * 10_000, 1).unwrap()
+    };
+    let mut counter = Counter::new(RegisterKind {
+        unit: unit("old_meter"),
+        ..kind(None)
+    });
+    let rated = Some(Power::from_watts(10e6).unwrap());
+    counter.hear(at(0), raw("old_meter", "start"), rated);
+    let by = Break {
+        last: Some(raw("old_meter", "final")),
+        first: raw("new_meter", "initial"),
+        worth: Some(unit("new_meter")),
+    };
+    counter.broken(at(900), by);
+    counter.hear(at(1_800), raw("new_meter", "end"), rated);
+    let expected = case["expect_energy_kWh"].as_f64().unwrap();
+    assert_eq!(
+        counter.position(),
+        MilliwattHours::from_watt_hours(expected * 1e3)
+    );
+}
+
+#[test]
+fn an_event_that_the_books_are_past_or_that_comes_before_them_changes_nothing() {
+    let (mut counter, _) = counter(None, &[(0, 5_000), (10, 5_010)]);
+    let before = counter.clone();
+    assert_eq!(counter.broken(at(10), exchange(Some(5_005), 0, None)), None);
+    assert_eq!(counter.broken(at(3), exchange(Some(5_005), 0, None)), None);
+    assert_eq!(counter, before);
+    let mut fresh = Counter::new(kind(None));
+    assert_eq!(fresh.broken(at(3), exchange(Some(5), 0, None)), None);
+}
+
+#[test]
+fn a_ratio_by_an_event_outlives_a_restart_with_the_old_configuration() {
+    let (mut counter, _) = counter(None, &[(0, 5_000), (10, 5_010)]);
+    let ten = CountUnit::new(10_000, 1).unwrap();
+    counter.broken(at(20), exchange(Some(5_010), 5_010, Some(ten)));
+    let json = serde_json::to_string(&counter).unwrap();
+    let mut later: Counter = serde_json::from_str::<Counter>(&json)
+        .unwrap()
+        .resumed(kind(None));
+    later.hear(at(30), 5_012, Some(Power::from_watts(36_000.0).unwrap()));
+    assert_eq!(later.position(), MilliwattHours(10_000 + 20_000));
+}

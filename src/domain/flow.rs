@@ -55,6 +55,7 @@ pub enum Flow {
 }
 
 /// A row of the table of flows.
+#[derive(Debug)]
 pub struct FlowRow {
     /// The flow.
     pub flow: Flow,

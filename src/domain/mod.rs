@@ -6,6 +6,8 @@ pub mod carbon;
 pub mod closure;
 pub mod commission;
 pub mod counter;
+pub mod event;
+pub mod explain;
 pub mod expression;
 pub mod flow;
 pub mod heat;

@@ -19,6 +19,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::counter::{Counter, Heard, Told};
+use crate::domain::event::Break;
 use crate::domain::interval::{Channel, Entry, Origin, Span, channels};
 use crate::domain::meter::{Meter, RegisterKind};
 use crate::domain::quality::{Quality, Reason};
@@ -492,6 +493,8 @@ pub struct MeterBook {
     id: Arc<str>,
     rated: Option<Power>,
     tracks: Vec<Track>,
+    /// Where its registers were broken off, in order of time.
+    breaks: Vec<(Channel, Timestamp, Break)>,
     changed: bool,
 }
 
@@ -527,6 +530,7 @@ impl MeterBook {
             id: Arc::clone(&meter.id),
             rated: meter.rated,
             tracks,
+            breaks: Vec::new(),
             changed: false,
         }
     }
@@ -555,7 +559,10 @@ impl MeterBook {
             entries,
         };
         match said {
-            Said::Count(_) | Said::Told(_) => track.count(&mut pass, at, said, self.rated),
+            Said::Count(_) | Said::Told(_) => {
+                track.break_off(&mut pass, &self.breaks, at);
+                track.count(&mut pass, at, said, self.rated);
+            }
             Said::Watts(watts) => track.sample(&mut pass, at, watts),
         }
         self.changed = true;
@@ -587,6 +594,9 @@ impl MeterBook {
         serde_json::to_string(&self.tracks).unwrap_or_default()
     }
 }
+
+#[path = "book_events.rs"]
+mod events;
 
 #[cfg(test)]
 #[allow(clippy::as_conversions)]

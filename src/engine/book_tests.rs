@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::event::{MeterEvent, What};
 use crate::domain::meter::{Freshness, Point, Quantity, Role};
 use crate::domain::units::CountUnit;
 
@@ -287,4 +288,79 @@ proptest! {
         let open = book.so_far(calendar().slot(at_ms(ms)), at_ms(ms)).next().unwrap();
         prop_assert_eq!(booked + open.energy.unwrap(), MilliwattHours((raw - 777) * 10_000));
     }
+}
+
+/// A break of the only register, in seconds of the tests' time.
+fn broken(at_s: i64, last: Option<i64>, first: i64) -> MeterEvent {
+    let by = Break {
+        last,
+        first,
+        worth: None,
+    };
+    MeterEvent {
+        number: 1,
+        meter: "m".into(),
+        channel: Channel {
+            carrier: crate::domain::meter::Carrier::Electricity,
+            positive: true,
+        },
+        at: at_ms(at_s * 1_000),
+        what: What::Exchange(by),
+        who: "w".into(),
+        why: "y".into(),
+        entered: at_ms(0),
+    }
+}
+
+/// A register that counts one of 10 Wh each ten seconds, exchanged in the second quarter
+/// hour: silent from 1000 s to 1300 s, the new one begins at 3.
+fn exchanged(events: &[MeterEvent]) -> Vec<(Option<i64>, Quality)> {
+    let mut book = MeterBook::new(&meter("tenant", &["energy_import"]), None);
+    book.set_events(events);
+    let said: Vec<(i64, Said)> = (0..=270)
+        .map(|n| n * 10)
+        .filter(|s| !(1_001..1_300).contains(s))
+        .map(|s| {
+            let raw = if s <= 1_000 {
+                500 + s / 10
+            } else {
+                3 + (s - 1_200) / 10
+            };
+            (s * 1_000, Said::Count(raw))
+        })
+        .collect();
+    let entries = run(&mut book, &said);
+    let known = entries.iter().map(|entry| {
+        let counts = entry.energy.ok().map(|energy| energy.0 / 10_000);
+        (counts, entry.quality)
+    });
+    known.collect()
+}
+
+#[test]
+fn an_exchange_that_was_read_closes_the_gap_and_one_that_was_not_excludes_it() {
+    let good = (Some(90), Quality::Good);
+    let read = [broken(1_200, Some(620), 3)];
+    let unread = [broken(1_200, None, 3)];
+    #[rustfmt::skip]
+    let cases = [
+        // Without an event the step from the last reading to the first of the new is excluded.
+        ("nobody says anything", &[][..],    (Some(60), Quality::Suspect)),
+        ("read by a person",     &read[..],   (Some(90), Quality::Manual)),
+        // What the new one counted is known; what the old one counted to its end is not.
+        ("nobody read the old",  &unread[..], (Some(70), Quality::Suspect)),
+    ];
+    for (name, events, second) in cases {
+        assert_eq!(exchanged(events), [good, second, good], "{name}");
+    }
+}
+
+#[test]
+fn an_event_that_is_heard_of_too_late_leaves_the_books_as_they_are() {
+    let mut book = MeterBook::new(&meter("tenant", &["energy_import"]), None);
+    let mut entries = run(&mut book, &[(0, Said::Count(5)), (60_000, Said::Count(11))]);
+    book.set_events(&[broken(30, Some(8), 0)]);
+    let more = [(120_000, Said::Count(17)), (900_000, Said::Count(95))];
+    entries.extend(run(&mut book, &more));
+    assert_eq!(entries[0].energy, Ok(MilliwattHours(90 * 10_000)));
 }

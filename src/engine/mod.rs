@@ -11,6 +11,7 @@
 //! recovery after a crash run through this same code.
 
 pub mod book;
+mod events;
 mod now;
 pub mod record;
 pub mod today;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::balance::{attribute, powers, settle};
 use crate::domain::counter::Told;
+use crate::domain::event::MeterEvent;
 use crate::domain::flow::{Flow, Powers};
 use crate::domain::interval::{CLOSE_AFTER_S, Entry, ExportShape, Interval, Origin, Span};
 use crate::domain::meter::{Carrier, Meter, MeterIndex, Park, PointIndex};
@@ -132,6 +134,8 @@ pub struct Engine {
     books: Vec<MeterBook>,
     feeds: Vec<Vec<(usize, Carrier, Feed)>>,
     own: Own,
+    /// What happened to meters, and stands.
+    events: Vec<MeterEvent>,
     entries: Vec<Entry>,
     /// Entries of intervals that are not closed, by start in ms.
     pending: BTreeMap<i64, Vec<Entry>>,
@@ -186,6 +190,7 @@ impl Engine {
             books,
             feeds,
             own: own.unwrap_or_default(),
+            events: Vec::new(),
             entries: Vec::new(),
             pending: BTreeMap::new(),
             started: None,
@@ -265,7 +270,7 @@ impl Engine {
         self.shape_export(&powers, now);
         self.last_tick = Some(now);
         let closed = self.close(now, started);
-        let entries = std::mem::take(&mut self.entries);
+        let entries = self.take_entries();
         for entry in &entries {
             let start = entry.span.start.as_millisecond();
             if self
@@ -336,6 +341,8 @@ impl Engine {
         self.today = std::mem::take(&mut earlier.today);
         self.pending = std::mem::take(&mut earlier.pending);
         self.entries = std::mem::take(&mut earlier.entries);
+        let events = std::mem::take(&mut earlier.events);
+        self.set_events(&events);
         self.started = earlier.started;
         self.last_tick = earlier.last_tick;
     }

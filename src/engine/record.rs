@@ -287,6 +287,19 @@ impl Recorder {
     /// meter, or of a register that counts differently from today's configuration.
     #[must_use]
     pub fn read_back(&self, line: &ParsedLine) -> Option<Reading> {
+        self.read_marked(line, false)
+    }
+
+    /// What a row of [`Recorder::late`] contains, besides others.
+    pub const LATE_MARK: &str = "quality=5i";
+
+    /// A reading back that came too late to be booked at its time.
+    #[must_use]
+    pub fn read_late(&self, line: &ParsedLine) -> Option<Reading> {
+        self.read_marked(line, true)
+    }
+
+    fn read_marked(&self, line: &ParsedLine, late: bool) -> Option<Reading> {
         if !schema::METER_MEASUREMENTS
             .iter()
             .any(|(name, _)| *name == line.measurement)
@@ -303,7 +316,7 @@ impl Recorder {
                 .map(|(_, value)| value)
         };
         let stale = FieldValue::Integer(Quality::Stale.code());
-        if field(schema::QUALITY) == Some(&stale) {
+        if (field(schema::QUALITY) == Some(&stale)) != late {
             return None;
         }
         let mut values = Vec::new();

@@ -19,6 +19,7 @@
 //! their own and never wait for it.
 
 pub mod error;
+pub mod events;
 pub mod journal;
 pub mod ledger;
 mod open;
@@ -27,6 +28,7 @@ pub mod place;
 pub mod stats;
 pub mod thread;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +51,7 @@ use self::journal::retain::{Bounds, Delivered};
 use self::ledger::Ledger;
 use self::pending::Pending;
 use self::place::Place;
+use crate::domain::event::MeterEvent;
 use crate::domain::interval::{Entry, ExportShape, Interval, Span};
 
 /// The ledger is at most this far behind the journal: a replay of seconds at the
@@ -126,6 +129,8 @@ pub struct Committed {
     pub intervals: Vec<Interval>,
     /// What was forced out of the journal since the last commit, to be recorded.
     pub dropped: Option<Dropped>,
+    /// All meter events, where one was entered since the last commit.
+    pub events: Option<Vec<MeterEvent>>,
 }
 
 /// The store, owned by the thread that writes it.
@@ -139,6 +144,10 @@ pub struct Store {
     // Cursors as of now, ahead of the ledger by what is pending.
     cursors: std::collections::BTreeMap<String, u64>,
     fresh: Vec<Interval>,
+    // Revisions that were handed out and are not in the journal yet, as far as the ledger
+    // knows. Others that are not there are somebody else's.
+    handed: BTreeSet<(Span, i64)>,
+    events: events::Watch,
     dropped: Option<Dropped>,
     dropped_total: u64,
     dropped_seq: u64,
@@ -190,12 +199,16 @@ impl Store {
             until: batch.at,
             intervals: std::mem::take(&mut self.fresh),
             dropped: self.dropped.take(),
+            events: self.events.news().map(|events| events.list),
         })
     }
 
     /// An answer that nobody received: its news goes with the next one.
     fn take_back(&mut self, committed: Committed) {
         self.fresh.splice(0..0, committed.intervals);
+        if committed.events.is_some() {
+            self.events.forget();
+        }
         self.dropped = match (committed.dropped, self.dropped) {
             (Some(before), Some(later)) => Some(before.and(later)),
             (before, later) => before.or(later),
@@ -254,10 +267,26 @@ impl Store {
     fn write_pending(&mut self) -> Result<(), StoreError> {
         if !self.pending.is_empty() {
             let fresh = self.ledger.write(&self.pending, &self.settle)?;
-            self.fresh.extend(fresh);
+            self.hand_out(fresh);
+            for (start, revision) in &self.pending.journaled {
+                self.handed
+                    .retain(|(span, other)| (span.start, other) != (*start, revision));
+            }
             self.pending = Pending::default();
+            // What somebody else found out about the past goes the same way.
+            let foreign = self.ledger.unjournaled()?.into_iter();
+            let foreign = foreign.filter(|it| !self.handed.contains(&(it.span, it.revision)));
+            let foreign = foreign.collect();
+            self.hand_out(foreign);
         }
         Ok(())
+    }
+
+    /// Revisions that somebody has to put into lines.
+    fn hand_out(&mut self, revisions: Vec<Interval>) {
+        let keys = revisions.iter().map(|it| (it.span, it.revision));
+        self.handed.extend(keys);
+        self.fresh.extend(revisions);
     }
 
     /// Takes in how far a sink has come; durable with the next transaction of the

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tracing::warn;
 
+use super::events;
 use super::journal::{self, Block, Damage, Journal, Reader};
 use super::ledger::{Ledger, Settle};
 use super::pending::Pending;
 use super::place::{self, Place};
 use super::stats::StoreStats;
 use super::{Batch, SEGMENTS_IN_BOUND, Settings, Store, StoreError};
+use crate::domain::event::MeterEvent;
 use crate::domain::interval::{Entry, ExportShape, Interval, Span};
 
 /// What a store knows when it is opened.
@@ -32,6 +34,8 @@ pub struct Recovered {
     pub unjournaled: Vec<Interval>,
     /// How far each sink has come.
     pub cursors: Vec<(String, u64)>,
+    /// What happened to meters, as people entered it.
+    pub events: Vec<MeterEvent>,
     /// What was found broken in the journal.
     pub damage: Damage,
     /// Where a damaged ledger was put.
@@ -106,7 +110,19 @@ impl Store {
         stats.set_until(journal.newest());
         stats.set_dropped(standing.dropped_points);
         stats.set_damaged(damage.torn.saturating_add(damage.damaged));
+        let unjournaled = standing.unjournaled.iter();
+        let handed = unjournaled.map(|it| (it.span, it.revision)).collect();
+        let mut watch = events::Watch::new(place.dir());
+        let events = watch.news().unwrap_or_default();
+        if events.damaged > 0 {
+            warn!(
+                lines = events.damaged,
+                file = %events::file(place.dir()).display(),
+                "Meter events are damaged; they are passed over. Enter them again."
+            );
+        }
         let recovered = Recovered {
+            events: events.list,
             state: standing.state,
             covered_seq: standing.covered_seq,
             last_seq: journal.last_seq(),
@@ -131,6 +147,8 @@ impl Store {
             pending: Pending::default(),
             cursors,
             fresh: Vec::new(),
+            handed,
+            events: watch,
             dropped: None,
             dropped_total: standing.dropped_points,
             dropped_seq: standing.dropped_seq,

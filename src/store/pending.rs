@@ -42,6 +42,19 @@ impl Pending {
         self.urgent |= !batch.closed.is_empty();
     }
 
+    /// What was found out later, of no block in particular.
+    pub(super) fn late(entries: Vec<Entry>, closed: Vec<(Span, ExportShape)>) -> Self {
+        let batch = Batch {
+            entries,
+            closed,
+            ..Batch::empty(Timestamp::UNIX_EPOCH)
+        };
+        let mut pending = Self::default();
+        pending.take(&batch, 0);
+        pending.covered_seq = None;
+        pending
+    }
+
     /// Takes in how far a sink has come; it never goes back.
     pub(super) fn advance(&mut self, sink: &str, seq: u64) {
         match self.cursors.get_mut(sink) {

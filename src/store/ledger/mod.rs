@@ -18,14 +18,14 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use tracing::warn;
 
 pub use reader::LedgerReader;
 
 use super::error::StoreError;
 use super::pending::Pending;
-use super::place::sync_dir;
+use super::place::{self, sync_dir};
 use crate::domain::flow::Energies;
 use crate::domain::interval::{Entry, ExportShape, Interval, Span};
 
@@ -143,21 +143,14 @@ impl Ledger {
             let state = state
                 .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect::<rusqlite::Result<Vec<_>>>()?;
-            let mut keys = self.connection.prepare_cached(
-                "SELECT start_ms, end_ms, revision FROM revision
-                 WHERE journaled = 0 ORDER BY start_ms, end_ms, revision",
-            )?;
-            let keys = keys
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-                .collect::<rusqlite::Result<Vec<_>>>()?;
-            Ok((state, keys))
+            Ok(state)
         };
-        let (state, keys) = read().map_err(StoreError::ledger(&self.path))?;
+        let state = read().map_err(StoreError::ledger(&self.path))?;
         Ok(Standing {
             covered_seq: number(COVERED)?,
             state,
             cursors: reader::cursors(&self.connection, &self.path)?,
-            unjournaled: rows::intervals(&self.connection, &self.path, &keys)?,
+            unjournaled: self.unjournaled()?,
             dropped_points: number(DROPPED_POINTS)?,
             dropped_seq: number(DROPPED_SEQ)?,
         })
@@ -176,7 +169,10 @@ impl Ledger {
         settle: &Settle,
     ) -> Result<Vec<Interval>, StoreError> {
         let mut write = || {
-            let transaction = self.connection.transaction()?;
+            // Somebody else may revise meanwhile: the lock is taken before anything is read.
+            let transaction = self
+                .connection
+                .transaction_with_behavior(TransactionBehavior::Immediate)?;
             let fresh = write::pending(&transaction, pending, settle)?;
             transaction.commit()?;
             Ok(fresh)
@@ -189,6 +185,24 @@ impl Ledger {
             }
             error
         })
+    }
+
+    /// Revisions that are not in the journal yet, as far as is known.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Ledger`].
+    pub fn unjournaled(&self) -> Result<Vec<Interval>, StoreError> {
+        let read = || {
+            let mut keys = self.connection.prepare_cached(
+                "SELECT start_ms, end_ms, revision FROM revision
+                 WHERE journaled = 0 ORDER BY start_ms, end_ms, revision",
+            )?;
+            keys.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        };
+        let keys = read().map_err(StoreError::ledger(&self.path))?;
+        rows::intervals(&self.connection, &self.path, &keys)
     }
 
     /// Whether a span is closed.
@@ -234,6 +248,30 @@ impl Ledger {
             .optional()
             .map_err(StoreError::ledger(&self.path))
     }
+}
+
+/// Enters what was found out later about spans that are over, beside a daemon that may
+/// run. The revisions that follow are taken up by the daemon, or by its next start, and go
+/// to the sinks from there.
+///
+/// # Errors
+///
+/// [`StoreError::Absent`] and [`StoreError::NewerVersion`] where there is no ledger to
+/// enter it in, [`StoreError::Ledger`] where it cannot be written: then nothing is.
+pub fn revise(
+    dir: &Path,
+    entries: Vec<Entry>,
+    closed: Vec<(Span, ExportShape)>,
+    settle: &Settle,
+) -> Result<Vec<Interval>, StoreError> {
+    let path = place::ledger_file(dir);
+    if !path.is_file() {
+        return Err(StoreError::Absent { path });
+    }
+    refuse_newer(&path)?;
+    let (mut ledger, _) = Ledger::try_open(&path)?;
+    let pending = Pending::late(entries, closed);
+    ledger.write(&pending, settle)
 }
 
 /// Refuses a newer ledger by the bytes of its header: opening it with SQLite

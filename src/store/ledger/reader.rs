@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::{BUSY_TIMEOUT, refuse_newer, rows, schema};
-use crate::domain::interval::Interval;
+use crate::domain::interval::{Entry, ExportShape, Interval, Span};
 use crate::store::error::StoreError;
 use crate::store::journal::block::timestamp;
 use crate::store::place;
@@ -62,6 +62,60 @@ impl LedgerReader {
             from,
             to,
         )
+    }
+
+    /// What is known last of every channel in spans that start in `[from, to)`, in the
+    /// order of spans, meters and channels.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Ledger`].
+    pub fn entries(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Entry>, StoreError> {
+        let read = || rows::entries_between(&self.connection, from, to);
+        read().map_err(StoreError::ledger(&self.path))
+    }
+
+    /// What the entries of the spans that start in `[from, to)` said before they said what
+    /// they say now: the number of the revision, from 1, and the entry.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Ledger`].
+    pub fn entries_before(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<(i64, Entry)>, StoreError> {
+        let read = || rows::entries_before(&self.connection, from, to);
+        read().map_err(StoreError::ledger(&self.path))
+    }
+
+    /// How export was fed in the closed spans that start in `[from, to)`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Ledger`].
+    pub fn shapes(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<(Span, ExportShape)>, StoreError> {
+        let read = || {
+            let mut statement = self.connection.prepare_cached(
+                "SELECT start_ms, end_ms, generation_wh, battery_wh FROM shape
+                 WHERE start_ms >= ?1 AND start_ms < ?2 ORDER BY start_ms, end_ms",
+            )?;
+            let period = params![from.as_millisecond(), to.as_millisecond()];
+            let rows = statement.query_map(period, |row| {
+                let shape = ExportShape {
+                    generation_wh: row.get(2)?,
+                    battery_wh: row.get(3)?,
+                };
+                Ok((rows::span(row.get(0)?, row.get(1)?), shape))
+            })?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(StoreError::ledger(&self.path))
     }
 
     /// Every revision of the intervals that start at `start`, oldest first.

@@ -4,6 +4,7 @@ use std::array;
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
 use crate::domain::flow::{Energies, FLOW_COUNT, FLOWS, Flow, Flows, Known, Stated};
@@ -58,6 +59,46 @@ pub(super) fn entries(connection: &Connection, of: &Span) -> rusqlite::Result<Ve
          FROM entry WHERE start_ms = ?1 AND end_ms = ?2",
     )?;
     let rows = statement.query_map(params![start, end], |row| entry(row, *of))?;
+    rows.collect()
+}
+
+/// Every entry of the spans that start in `[from, to)`.
+pub(super) fn entries_between(
+    connection: &Connection,
+    from: Timestamp,
+    to: Timestamp,
+) -> rusqlite::Result<Vec<Entry>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT meter, carrier, positive, mwh, reason, quality, coverage_pct, opening, closing,
+             start_ms, end_ms
+         FROM entry WHERE start_ms >= ?1 AND start_ms < ?2
+         ORDER BY start_ms, end_ms, meter, carrier, positive DESC",
+    )?;
+    let period = params![from.as_millisecond(), to.as_millisecond()];
+    let rows = statement.query_map(period, |row| {
+        let span = span(row.get(9)?, row.get(10)?);
+        entry(row, span)
+    })?;
+    rows.collect()
+}
+
+/// The same of what they said before.
+pub(super) fn entries_before(
+    connection: &Connection,
+    from: Timestamp,
+    to: Timestamp,
+) -> rusqlite::Result<Vec<(i64, Entry)>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT meter, carrier, positive, mwh, reason, quality, coverage_pct, opening, closing,
+             start_ms, end_ms, revision
+         FROM entry_before WHERE start_ms >= ?1 AND start_ms < ?2
+         ORDER BY start_ms, end_ms, meter, carrier, positive DESC, revision",
+    )?;
+    let period = params![from.as_millisecond(), to.as_millisecond()];
+    let rows = statement.query_map(period, |row| {
+        let span = span(row.get(9)?, row.get(10)?);
+        Ok((row.get(11)?, entry(row, span)?))
+    })?;
     rows.collect()
 }
 

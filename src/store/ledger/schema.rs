@@ -3,6 +3,7 @@
 //! | table | a row is |
 //! |---|---|
 //! | `entry` | what one channel of one meter moved in one span, latest knowledge |
+//! | `entry_before` | what an entry of a closed span said before it said something else |
 //! | `shape` | how export was fed in a span |
 //! | `closed` | a span that is closed |
 //! | `revision` | one statement of a closed span, and whether the journal has it |
@@ -23,7 +24,8 @@ use crate::store::error::StoreError;
 
 /// The steps from an empty file to the schema of this version: step `n` leads to
 /// `user_version` `n + 1`. A released step never changes.
-pub(super) const STEPS: &[&str] = &["
+pub(super) const STEPS: &[&str] = &[
+    "
 CREATE TABLE entry (
     start_ms INTEGER NOT NULL,
     end_ms INTEGER NOT NULL,
@@ -81,7 +83,25 @@ CREATE TABLE meta (
     key TEXT PRIMARY KEY,
     value TEXT NOT NULL
 ) WITHOUT ROWID;
-"];
+",
+    "
+CREATE TABLE entry_before (
+    start_ms INTEGER NOT NULL,
+    end_ms INTEGER NOT NULL,
+    meter TEXT NOT NULL,
+    carrier TEXT NOT NULL,
+    positive INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    mwh INTEGER,
+    reason TEXT,
+    quality INTEGER NOT NULL,
+    coverage_pct REAL NOT NULL,
+    opening INTEGER,
+    closing INTEGER,
+    PRIMARY KEY (start_ms, end_ms, meter, carrier, positive, revision)
+) WITHOUT ROWID;
+",
+];
 
 /// The schema that this program writes.
 pub(super) fn known() -> i64 {

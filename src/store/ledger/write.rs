@@ -17,6 +17,9 @@ pub(super) fn pending(
     let mut touched: BTreeSet<Span> = BTreeSet::new();
     for entry in pending.entries.values() {
         touched.insert(entry.span);
+        if is_closed(connection, &entry.span)? {
+            keep_before(connection, entry)?;
+        }
         put_entry(connection, entry)?;
     }
     for (span, shape) in &pending.closed {
@@ -60,6 +63,35 @@ pub(super) fn pending(
         set_meta(connection, DROPPED_SEQ, &seq.to_string())?;
     }
     Ok(fresh)
+}
+
+/// Keeps what an entry of a closed span said, before it says something else.
+fn keep_before(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
+    let (start, end) = rows::ends(&entry.span);
+    connection
+        .prepare_cached(
+            "INSERT INTO entry_before
+             SELECT start_ms, end_ms, meter, carrier, positive,
+                 1 + (SELECT count(*) FROM entry_before AS b
+                      WHERE b.start_ms = e.start_ms AND b.end_ms = e.end_ms AND b.meter = e.meter
+                        AND b.carrier = e.carrier AND b.positive = e.positive),
+                 mwh, reason, quality, coverage_pct, opening, closing
+             FROM entry AS e
+             WHERE start_ms = ?1 AND end_ms = ?2 AND meter = ?3 AND carrier = ?4 AND positive = ?5
+               AND (mwh IS NOT ?6 OR reason IS NOT ?7 OR quality <> ?8 OR coverage_pct <> ?9)",
+        )?
+        .execute(params![
+            start,
+            end,
+            &*entry.meter,
+            rows::carrier_name(entry.channel.carrier),
+            entry.channel.positive,
+            entry.energy.ok().map(|energy| energy.0),
+            entry.energy.err().map(|reason| reason.name()),
+            entry.quality.code(),
+            finite(entry.coverage_pct),
+        ])?;
+    Ok(())
 }
 
 fn put_entry(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {

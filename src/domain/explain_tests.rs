@@ -1,0 +1,86 @@
+//! The table of terms against the balance itself.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::balance::powers;
+use crate::domain::flow::{FLOWS, Known};
+use crate::domain::meter::{Freshness, Meter, Point, Quantity, ROLES};
+
+/// Two meters of every role, with every load metered.
+fn park() -> Park {
+    let point = |name: &str| Point {
+        quantity: Quantity::named(name).unwrap(),
+        register: None,
+    };
+    let meter = |nth: usize| {
+        let role = &ROLES[nth % ROLES.len()];
+        Meter {
+            id: format!("{}-{nth}", role.name).into(),
+            role,
+            points: vec![point("power"), point("heat_power")],
+            freshness: Freshness::UntilChanged,
+            period: std::time::Duration::from_secs(1),
+            rated: None,
+            heat_from_flow: None,
+        }
+    };
+    Park {
+        id: "p".into(),
+        name: "P".into(),
+        time_zone: jiff::tz::TimeZone::UTC,
+        settlement_minutes: 15,
+        latitude: 0.0,
+        longitude: 0.0,
+        meters: (0..2 * ROLES.len()).map(meter).collect(),
+        every_load_metered: true,
+        losses: None,
+    }
+}
+
+proptest! {
+    /// Whatever the meters say, a flow is the sum of its terms, and of what is named beside.
+    #[test]
+    fn a_flow_is_what_its_terms_add_up_to(
+        said in prop::collection::vec((-1_000_i32..1_000, -1_000_i32..1_000), 2 * ROLES.len()),
+    ) {
+        let park = park();
+        let power = |index: MeterIndex, carrier: Carrier| {
+            let (electricity, heat) = said[index];
+            f64::from(if carrier == Carrier::Electricity { electricity } else { heat })
+        };
+        let flows = powers(&park, &|index, carrier| Ok(Known::given(power(index, carrier))));
+        let sum = |carrier, part: Part| -> f64 {
+            let sign = if part.adds { 1.0 } else { -1.0 };
+            let of = |(index, channel): (MeterIndex, Channel)| {
+                let power = power(index, carrier);
+                (if channel.positive { power } else { -power }).max(0.0)
+            };
+            sign * members(&park, carrier, part).map(of).sum::<f64>()
+        };
+        for row in &FLOWS {
+            let made = made(row.flow);
+            let mut expected: f64 = made.parts.iter().map(|part| sum(row.carrier, *part)).sum();
+            let stated = flows.of(row.flow);
+            match row.flow {
+                // Attribution, not a sum; and what the configuration says.
+                Flow::SelfConsumption | Flow::Losses => {
+                    prop_assert!(made.besides.is_some());
+                    continue;
+                }
+                // The network has a feed: it is what leaves, in place of the consumers.
+                Flow::HeatResidual => {
+                    let feed = made_net(Term::HeatFeed);
+                    expected += feed.iter().map(|part| sum(row.carrier, *part)).sum::<f64>();
+                }
+                _ => {}
+            }
+            let value = stated.as_ref().map(|known| known.value);
+            prop_assert_eq!(value, Ok(expected), "{}", row.name);
+        }
+    }
+}
+
+fn made_net(term: Term) -> [Part; 2] {
+    [part(term, true, false), part(term, false, true)]
+}
