@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 0 | done |
 //! | 64 | the command line is wrong |
-//! | 65 | a finding: the check found something |
+//! | 65 | a finding: the check found something, or numbers of a file that cannot be |
 //! | 69 | nothing answers |
 //! | 70 | a bug |
 //! | 74 | input or output: a port in use, a store that is locked or cannot be written |
@@ -13,6 +13,7 @@
 //! Data goes to standard output, everything else to standard error.
 
 pub mod asking;
+pub mod calc;
 pub mod check;
 pub mod columns;
 pub mod commission;
@@ -94,6 +95,9 @@ enum Command {
     Simulate(simulate::Arguments),
     /// Write a report from the ledger, also while the daemon runs
     Report(report::Arguments),
+    /// Do a single sum by hand, with the code of the daemon
+    #[command(subcommand)]
+    Calc(calc::Command),
     /// Prepare InfluxDB, or prove that everything arrived there
     #[command(subcommand)]
     Influx(influx::Command),
@@ -222,6 +226,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Status(arguments) => status::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments, format),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Calc(command) => calc::run(&command),
         Command::Influx(command) => influx::run(command),
     };
     match done {
