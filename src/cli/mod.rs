@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 0 | done |
 //! | 64 | the command line is wrong |
-//! | 65 | a finding: the check found something |
+//! | 65 | a finding: the check found something, or numbers of a file that cannot be |
 //! | 69 | nothing answers |
 //! | 70 | a bug |
 //! | 74 | input or output: a port in use, a store that is locked or cannot be written |
@@ -13,6 +13,7 @@
 //! Data goes to standard output, everything else to standard error.
 
 pub mod asking;
+pub mod calc;
 pub mod check;
 pub mod columns;
 pub mod commission;
@@ -104,6 +105,9 @@ enum Command {
     Explain(explain::Arguments),
     /// Compute the ledger of some days again from the journal
     Recompute(recompute::Arguments),
+    /// Do a single sum by hand, with the code of the daemon
+    #[command(subcommand)]
+    Calc(calc::Command),
     /// Prepare InfluxDB, or prove that everything arrived there
     #[command(subcommand)]
     Influx(influx::Command),
@@ -235,6 +239,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::MeterEvent(command) => meter_event::run(command),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Recompute(arguments) => recompute::run(&arguments),
+        Command::Calc(command) => calc::run(&command),
         Command::Influx(command) => influx::run(command),
     };
     match done {

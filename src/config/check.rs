@@ -14,8 +14,8 @@ use super::{Setup, StoreSetup, WebSetup, broker, bus, endpoint, meter, units};
 use crate::domain::meter::{Losses, Park};
 use crate::domain::units::Power;
 
-/// Lengths of a settlement interval.
-const INTERVALS: &[(&str, i64)] = &[
+/// Lengths of a settlement interval, minutes, by their name.
+pub const INTERVALS: &[(&str, i64)] = &[
     ("1min", 1),
     ("5min", 5),
     ("10min", 10),

@@ -264,6 +264,25 @@ impl Counter {
         most_plausible(rated.unwrap_or_else(unknown), ms, self.unit)
     }
 
+    /// What a counter that opened with `old` makes of `new` so many milliseconds later,
+    /// and the most counts that it can plausibly have advanced.
+    #[must_use]
+    pub fn second(
+        kind: RegisterKind,
+        (old, new): (i64, i64),
+        ms: i64,
+        rated: Option<Power>,
+    ) -> (Step, i128) {
+        let counter = Self::new(kind);
+        let most = counter.most(ms.saturating_add(REFRESH_MS), rated);
+        let step = match counter.modulus {
+            Some(modulus) if is_all_ones(new, modulus) => Step::Doubtful(Doubt::ImplausibleJump),
+            // As after opening: what it showed at first may be as old as that.
+            _ => counter.judge(-REFRESH_MS, old, (ms, new), rated),
+        };
+        (step, most)
+    }
+
     /// Takes in a reading.
     pub fn hear(&mut self, at: Timestamp, raw: i64, rated: Option<Power>) -> Heard {
         let new = (at.as_millisecond(), raw);

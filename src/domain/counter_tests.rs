@@ -55,6 +55,33 @@ fn steps_agree_with_their_vectors() {
     }
 }
 
+proptest! {
+    /// What is said of two readings by themselves is what a counter makes of them that
+    /// opened with the first.
+    #[test]
+    fn two_readings_are_judged_as_a_counter_judges_its_second(
+        modulus in prop::sample::select(vec![None, Some(100_000), Some(1 << 16), Some(1_i64 << 32)]),
+        old in 0_i64..70_000,
+        new in prop_oneof![0_i64..70_000, Just(65_535_i64)],
+        seconds in 1_i64..100_000,
+        watts in prop::option::of(1.0..1e6_f64),
+    ) {
+        let rated = watts.map(|watts| Power::from_watts(watts).unwrap());
+        let kind = kind(modulus.map(i128::from));
+        let (said, most) = Counter::second(kind, (old, new), seconds * 1_000, rated);
+        let mut counter = Counter::new(kind);
+        prop_assume!(counter.hear(at(0), old, rated) == Heard::Opened);
+        match (said, counter.hear(at(seconds), new, rated)) {
+            (Step::Advanced(delta) | Step::RolledOver(delta), Heard::Booked { to, .. }) => {
+                prop_assert!(delta <= most);
+                prop_assert_eq!(to, kind.unit.energy(delta));
+            }
+            (Step::Doubtful(said), Heard::Held(doubt)) => prop_assert_eq!(said, doubt),
+            other => prop_assert!(false, "{:?}", other),
+        }
+    }
+}
+
 #[test]
 fn a_spike_that_returns_leaves_no_trace() {
     let (counter, heard) = counter(

@@ -2,6 +2,7 @@
 //! its exit codes.
 
 mod books;
+mod calc;
 mod check;
 mod commission;
 mod demo;
