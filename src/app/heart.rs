@@ -16,12 +16,13 @@ use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::History;
+use super::agreement::Agreements;
 use super::held::Held;
+use super::history::{History, sparse};
 use super::outbox::{Answer, Outbox};
 use super::publish::{Beside, Board};
 use crate::domain::interval::Interval;
-use crate::domain::meter::{Park, PointIndex};
+use crate::domain::meter::PointIndex;
 use crate::domain::snapshot::Reading;
 use crate::engine::record::Recorder;
 use crate::engine::{Engine, Frame, Tick};
@@ -87,6 +88,7 @@ pub struct Heart {
     distrust: Option<Distrust>,
     details: Vec<Details>,
     asked: Vec<bool>,
+    agreements: Agreements,
     seq: u64,
     begun: tokio::time::Instant,
     ready: bool,
@@ -119,6 +121,7 @@ impl Heart {
             distrust: None,
             details: vec![Details::new(); meters],
             asked: vec![false; meters],
+            agreements: Agreements::default(),
             seq: 0,
             begun,
             ready: false,
@@ -413,6 +416,7 @@ impl Heart {
 
     fn publish(&mut self, frame: &Frame) {
         self.seq += 1;
+        self.agreements.tell(self.parts.engine.park(), frame);
         let since = self.outbox.waits_since();
         let hangs = since.is_some_and(|since| mono() - since > DISK_ANSWERS_WITHIN);
         self.parts.board.losses.set_disk_hangs(hangs);
@@ -490,13 +494,4 @@ impl Heart {
 fn second_of(at: Timestamp) -> Timestamp {
     let second = at.as_millisecond().div_euclid(1_000);
     Timestamp::from_second(second).unwrap_or(at)
-}
-
-/// A park whose meters are read at least every so many seconds.
-fn sparse(park: &Park, every_s: u64) -> Park {
-    let mut sparse = park.clone();
-    for meter in &mut sparse.meters {
-        meter.period = meter.period.max(Duration::from_secs(every_s));
-    }
-    sparse
 }

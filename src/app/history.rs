@@ -1,6 +1,7 @@
 //! Readings from before the start, as the demo has them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -23,6 +24,15 @@ pub struct History {
     pub every_s: u64,
     /// The steps, oldest first.
     pub steps: Box<dyn Iterator<Item = Step> + Send>,
+}
+
+/// A park whose meters are read at least every so many seconds.
+pub(super) fn sparse(park: &Park, every_s: u64) -> Park {
+    let mut sparse = park.clone();
+    for meter in &mut sparse.meters {
+        meter.period = meter.period.max(Duration::from_secs(every_s));
+    }
+    sparse
 }
 
 impl History {

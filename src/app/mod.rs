@@ -11,6 +11,7 @@
 //! bring readings or take results. Tasks are started in [`Tasks`], which names them
 //! and waits for them at the end.
 
+mod agreement;
 pub mod explain;
 mod heart;
 mod held;

@@ -20,7 +20,7 @@ use crate::source::{Outcome, SourceStats};
 use crate::store::StoreStats;
 use crate::sys::clock::wall;
 use crate::sys::process;
-use crate::web::live::Place;
+use crate::web::live::{HeatView, Place};
 use crate::web::{
     Health, LiveView, MeterNumbers, MeterView, Numbers, Ratios, Services, SinkNumbers, SinkView,
 };
@@ -102,7 +102,9 @@ impl Board {
                 age_s: now.age_s,
                 power_w: now.power_w,
                 heat_power_w: now.heat_power_w,
-                last_error: last_error(beside.details.get(index)),
+                last_error: last_error(beside.details.get(index)).or_else(|| now.trouble.clone()),
+                notes: now.notes.clone(),
+                heat: now.heat.as_ref().map(HeatView::of),
                 values: if points <= SHOWN_POINTS {
                     values(engine, index, frame.at)
                 } else {

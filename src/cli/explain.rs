@@ -107,6 +107,7 @@ fn provenance(one: &Contribution) -> &'static str {
         (Some(Quality::Estimated), _) => "estimated",
         (_, Some(Origin::Register(_))) => "register",
         (_, Some(Origin::Power)) => "integrated",
+        (_, Some(Origin::Heat)) => "computed from flow and temperatures",
         (_, None) => "derived",
     }
 }

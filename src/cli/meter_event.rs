@@ -249,7 +249,7 @@ fn register(meter: &Meter, name: Option<&str>) -> Result<(Channel, Option<CountU
                 )
             })
         }
-        Origin::Power => None,
+        Origin::Power | Origin::Heat => None,
     };
     let all: Vec<_> = channels(meter)
         .into_iter()

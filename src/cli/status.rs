@@ -138,6 +138,7 @@ fn table(live: &Json) -> String {
             .map_or(String::new(), |age| format!("{age:.1} s"));
         let why = ["last_error", "reason"];
         let error = why.iter().find_map(|key| meter[key].as_str());
+        let error = error.or_else(|| meter["notes"].as_array()?.first()?.as_str());
         let error = error.unwrap_or_default();
         out.push_str(&format!(
             "  {:<20} {:<16} {power:>14}  {:<12} {age:>9}",

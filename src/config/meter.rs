@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use super::check::name;
 use super::endpoint::Known;
+use super::heat;
 use super::polled::{Around, meter};
 use super::ratio::{Ratios, ratios};
 use super::read::{Table, closest, list};
 use super::sensor::sensor;
 use super::template::Shared;
 use super::units;
-use crate::domain::meter::{Carrier, HeatFromFlow, Meter, Pipe, ROLES, Role};
+use crate::domain::meter::{Carrier, HeatFromFlow, Meter, ROLES, Role};
 use crate::domain::units::Power;
 use crate::source::{modbus, mqtt};
 
@@ -81,8 +82,6 @@ pub(super) struct Common {
     pub(super) ratios: Ratios,
     pub(super) rated: Option<Power>,
     pub(super) heat_from_flow: Option<HeatFromFlow>,
-    /// Whether `heat` stands there and means nothing.
-    pub(super) heat_is_wrong: bool,
 }
 
 pub(super) fn common(table: &Table<'_>, ids: &mut Vec<String>) -> Common {
@@ -135,12 +134,12 @@ pub(super) fn common_as(
                 )
             })
     });
-    let heat = if table.has("heat") {
-        table.table("heat")
+    let heat_from_flow = if table.has("heat") {
+        let heat = table.table("heat");
+        heat.and_then(|heat| heat::heat_from_flow(&heat))
     } else {
         None
     };
-    let heat_from_flow = heat.and_then(|heat| heat_from_flow(&heat));
     Common {
         id: id.map(Arc::from),
         role,
@@ -148,51 +147,7 @@ pub(super) fn common_as(
         ratios,
         rated,
         heat_from_flow,
-        heat_is_wrong: table.has("heat") && heat_from_flow.is_none(),
     }
-}
-
-fn heat_from_flow(table: &Table<'_>) -> Option<HeatFromFlow> {
-    table.required("fluid", "water");
-    let fluid = table.parsed("fluid", "water", |text| {
-        if text == "water" {
-            Ok(())
-        } else {
-            Err((
-                format!("heat of `{text}` cannot be computed by this version"),
-                "`water`, or a meter that computes the heat itself".to_owned(),
-            ))
-        }
-    });
-    let pressure_pa = if table.has("pressure") {
-        table.parsed("pressure", "6bar", |text| {
-            units::measure(text, "Pa")
-                .filter(|pa| *pa >= 1e4 && *pa <= 1e8)
-                .ok_or_else(|| {
-                    (
-                        format!("`{text}` is not an absolute pressure of water"),
-                        "such as \"6bar\"; absolute is gauge plus 1.01325 bar".to_owned(),
-                    )
-                })
-        })
-    } else {
-        Some(1.6e6)
-    };
-    table.required("flow_sensor", "return");
-    let flow_sensor = table.parsed("flow_sensor", "return", |text| match text {
-        "supply" => Ok(Pipe::Supply),
-        "return" => Ok(Pipe::Return),
-        other => Err((
-            format!("`{other}` is not a pipe"),
-            "`supply` or `return`: the pipe that the flow sensor sits in".to_owned(),
-        )),
-    });
-    table.finish();
-    fluid?;
-    Some(HeatFromFlow {
-        pressure_pa: pressure_pa?,
-        flow_sensor: flow_sensor?,
-    })
 }
 
 /// Whether a meter measures what its role needs.
@@ -200,24 +155,7 @@ pub(super) fn fits_role(table: &Table<'_>, meter: &Meter) {
     if meter.points.is_empty() {
         return;
     }
-    if let Some(_settings) = meter.heat_from_flow {
-        for needed in ["flow", "temp_supply", "temp_return"] {
-            if meter.point(needed).is_none() {
-                table.problem(
-                    "heat",
-                    format!("heat from flow and temperatures needs `{needed}`"),
-                    format!("a point with quantity `{needed}`"),
-                );
-            }
-        }
-        if meter.role.heat.is_none() {
-            table.problem(
-                "heat",
-                format!("role `{}` stands in no heat balance", meter.role.name),
-                "remove it, or choose a heat role",
-            );
-        }
-    }
+    heat::fits(table, meter);
     let stands = meter.role.electricity.is_some() || meter.role.heat.is_some();
     let says = [Carrier::Electricity, Carrier::Heat]
         .into_iter()
@@ -225,7 +163,7 @@ pub(super) fn fits_role(table: &Table<'_>, meter: &Meter) {
             meter.role.term(carrier).is_some()
                 && (meter.power_point(carrier).is_some()
                     || meter.register(carrier, true).is_some()
-                    || (carrier == Carrier::Heat && meter.heat_from_flow.is_some()))
+                    || (carrier == Carrier::Heat && table.has("heat")))
         });
     if stands && !says {
         let needs = if meter.role.electricity.is_some() {

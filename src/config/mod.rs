@@ -15,6 +15,7 @@ pub mod bus;
 pub mod check;
 pub mod endpoint;
 pub mod field;
+mod heat;
 pub mod meaning;
 pub mod meter;
 pub mod overlap;

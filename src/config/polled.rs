@@ -62,7 +62,7 @@ pub(super) fn meter(table: &Table<'_>, around: &Around<'_>, read: &mut Read) {
         Some(models) => models.as_ref().map(|_| Chosen::default()),
         None => taken(table, &common, template.as_ref(), &own),
     };
-    let whole = own.whole && chosen.is_some() && !common.heat_is_wrong;
+    let whole = own.whole && chosen.is_some();
     let chosen = chosen.unwrap_or_default();
     for (table, point) in own.tables.iter().zip(&own.points) {
         agrees(table, point, &chosen.points);

@@ -101,6 +101,8 @@ pub enum Origin {
     Register(PointIndex),
     /// Integrated from its power, because it has no register.
     Power,
+    /// Counted from what flows and two temperatures, because it has neither.
+    Heat,
 }
 
 /// The channels of a meter, with where their energy comes from.
@@ -123,12 +125,16 @@ pub fn channels(meter: &Meter) -> Vec<(Channel, Origin)> {
             Term::Grid | Term::Generator | Term::Battery | Term::SolarField | Term::HeatStorage
         );
         let has_register = meter.register(carrier, true).is_some();
+        let origin = match meter.power_point(carrier) {
+            None if computed => Origin::Heat,
+            _ => Origin::Power,
+        };
         for positive in [true, false] {
             let channel = Channel { carrier, positive };
             match meter.register(carrier, positive) {
                 Some(point) => all.push((channel, Origin::Register(point))),
                 None if has_power && (positive || turns || !has_register) => {
-                    all.push((channel, Origin::Power));
+                    all.push((channel, origin));
                 }
                 None => {}
             }

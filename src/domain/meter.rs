@@ -18,6 +18,9 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::heat::integration::CutOffs;
+use super::heat::meter::HeatMeter;
+pub use super::heat::meter::Pipe;
 use super::units::{CountUnit, Power};
 
 /// Place of a meter in [`Park::meters`].
@@ -295,22 +298,15 @@ pub enum Freshness {
     UntilChanged,
 }
 
-/// Heat computed from flow and the two temperatures of the same meter.
+/// Heat computed from what flows and the two temperatures of the same meter.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HeatFromFlow {
-    /// Absolute pressure of the water, Pa.
-    pub pressure_pa: f64,
-    /// Which pipe the flow sensor sits in.
-    pub flow_sensor: Pipe,
-}
-
-/// One of the two pipes of a heat circuit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pipe {
-    /// The hot one.
-    Supply,
-    /// The cold one.
-    Return,
+    /// The fluid, the pipe of the flow sensor, and the pressure.
+    pub place: HeatMeter,
+    /// Below what nothing is counted, and below what it is counted badly.
+    pub cut_offs: CutOffs,
+    /// The flow that the sensor is made for, m³/h, where it is declared.
+    pub permanent_flow_m3h: Option<f64>,
 }
 
 /// A meter or sensor.

@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::{Channel, MeterBook, Pass, Track};
+use super::{Channel, MeterBook, Pass};
 use crate::domain::counter::Heard;
 use crate::domain::event::{Break, MeterEvent};
 use crate::domain::quality::Quality;
+use crate::engine::track::Track;
 
 impl MeterBook {
     /// Takes over where the registers of this meter were broken off. What the books are
@@ -21,14 +22,14 @@ impl MeterBook {
 
 impl Track {
     /// Breaks off the register where an event lies between the last reading and this one.
-    pub(super) fn break_off(
+    pub(in crate::engine) fn break_off(
         &mut self,
         book: &mut Pass<'_>,
         breaks: &[(Channel, Timestamp, Break)],
         until: Timestamp,
     ) {
         for (channel, at, by) in breaks {
-            if *channel != self.channel || *at >= until {
+            if *channel != self.channel() || *at >= until {
                 continue;
             }
             let Some(counter) = self.counter.as_mut() else {

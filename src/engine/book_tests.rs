@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::event::{MeterEvent, What};
-use crate::domain::meter::{Freshness, Point, Quantity, Role};
-use crate::domain::units::CountUnit;
+use crate::domain::meter::{Freshness, Point, Quantity, RegisterKind, Role};
+use crate::domain::quality::Quality;
 
 fn meter(role: &str, points: &[&str]) -> Meter {
     let unit = CountUnit::new(10_000, 1).unwrap();

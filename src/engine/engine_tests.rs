@@ -6,7 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::interval::Channel;
-use crate::domain::meter::{Freshness, HeatFromFlow, Pipe, Point, Quantity, RegisterKind, Role};
+use crate::domain::meter::{Carrier, Freshness, Point, Quantity, RegisterKind, Role};
+use crate::domain::snapshot::Value;
 use crate::domain::time::day;
 use crate::domain::units::{CountUnit, MilliwattHours};
 
@@ -254,41 +255,6 @@ fn a_shape_of_a_few_minutes_does_not_speak_for_an_interval() {
         );
     }
     assert_eq!(shapes, [ExportShape::default()]);
-}
-
-#[test]
-fn heat_from_flow_and_temperatures_is_derived_and_a_boiling_pipe_is_out_of_range() {
-    let mut heat = meter(
-        "mains",
-        "heat_consumer",
-        &["flow", "temp_supply", "temp_return"],
-    );
-    heat.heat_from_flow = Some(HeatFromFlow {
-        pressure_pa: 1.6e6,
-        flow_sensor: Pipe::Return,
-    });
-    let mut engine = Engine::new(park("UTC", vec![heat]), &[]);
-    engine.hear(&says(0, at(0), &[watts(10.0), watts(70.0), watts(50.0)]));
-    let frame = engine.tick(at(0)).frame;
-    let known = frame.powers.of(Flow::Supplied).clone().unwrap();
-    // 10 m³/h over 20 K at the k of the heat meter standard, kWh/(m³K): return, 16 bar.
-    let expected = 10.0 * 20.0 * 1.147_927_7 * 1_000.0;
-    assert!((known.value - expected).abs() < 0.1, "{}", known.value);
-    assert_eq!(known.quality, Quality::Derived);
-
-    engine.hear(&says(0, at(1), &[watts(10.0), watts(250.0), watts(50.0)]));
-    let frame = engine.tick(at(1)).frame;
-    let gaps = frame.powers.of(Flow::Supplied).clone().unwrap_err();
-    assert_eq!(gaps.list()[0].reason, Reason::OutOfRange);
-
-    engine.hear(&says(
-        0,
-        at(2),
-        &[Err(Reason::NotAvailable), watts(70.0), watts(50.0)],
-    ));
-    let frame = engine.tick(at(2)).frame;
-    let gaps = frame.powers.of(Flow::Supplied).clone().unwrap_err();
-    assert_eq!(gaps.list()[0].reason, Reason::NotAvailable);
 }
 
 /// Energy of a channel in the entries, latest word of each span.

@@ -11,10 +11,15 @@
 //! recovery after a crash run through this same code.
 
 pub mod book;
+mod check;
 mod events;
+mod hear;
+mod heat;
 mod now;
 pub mod record;
+mod stream;
 pub mod today;
+mod track;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,16 +28,18 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::balance::{attribute, powers, settle};
-use crate::domain::counter::Told;
 use crate::domain::event::MeterEvent;
 use crate::domain::flow::{Flow, Powers};
-use crate::domain::interval::{CLOSE_AFTER_S, Entry, ExportShape, Interval, Origin, Span};
-use crate::domain::meter::{Carrier, Meter, MeterIndex, Park, PointIndex};
+use crate::domain::interval::{CLOSE_AFTER_S, Entry, ExportShape, Interval, Span};
+use crate::domain::meter::{Meter, MeterIndex, Park};
 use crate::domain::quality::{Quality, Reason};
-use crate::domain::snapshot::{Reading, Snapshot, Value};
+use crate::domain::snapshot::{Reading, Snapshot};
 use crate::domain::units::to_f64;
 
-use book::{Calendar, MeterBook, Said};
+use book::{Calendar, MeterBook};
+pub use check::HeatCheck;
+use hear::{Feeds, feeds};
+pub use now::MeterHeat;
 use today::{Ratios, Today};
 
 /// Key of the engine's own row beside the rows of the meters.
@@ -58,6 +65,12 @@ pub struct MeterNow {
     pub power_w: Option<f64>,
     /// Signed heat power, W, where it has both sides.
     pub heat_power_w: Option<f64>,
+    /// Why its heat cannot be computed, for people.
+    pub trouble: Option<String>,
+    /// What to know of its heat beside the number, for people.
+    pub notes: Vec<String>,
+    /// What was counted of its heat, where that is computed.
+    pub heat: Option<MeterHeat>,
 }
 
 /// Everything known at one tick.
@@ -116,14 +129,6 @@ impl Shaping {
     }
 }
 
-/// The point whose arrival feeds a track of a meter's books.
-#[derive(Debug, Clone, Copy)]
-enum Feed {
-    Count(PointIndex),
-    Power(PointIndex),
-    Computed(PointIndex),
-}
-
 /// The engine.
 pub struct Engine {
     park: Arc<Park>,
@@ -132,7 +137,7 @@ pub struct Engine {
     /// What was known before something was only shown.
     before_shown: Option<Snapshot>,
     books: Vec<MeterBook>,
-    feeds: Vec<Vec<(usize, Carrier, Feed)>>,
+    feeds: Vec<Feeds>,
     own: Own,
     /// What happened to meters, and stands.
     events: Vec<MeterEvent>,
@@ -143,19 +148,6 @@ pub struct Engine {
     last_tick: Option<Timestamp>,
     today: Today,
     open: Arc<[Interval]>,
-}
-
-/// What a register says with a value.
-fn counted(value: Value) -> Option<Said> {
-    match value {
-        Value::Count(raw) => Some(Said::Count(raw)),
-        Value::Scaled { count, unit, bits } => Some(Said::Told(Told {
-            raw: count,
-            unit,
-            bits,
-        })),
-        Value::Analog(_) => None,
-    }
 }
 
 impl Engine {
@@ -224,39 +216,6 @@ impl Engine {
     pub fn forget(&mut self) {
         if let Some(before) = self.before_shown.take() {
             self.snapshot = before;
-        }
-    }
-
-    /// Takes in what a meter said.
-    pub fn hear(&mut self, reading: &Reading) {
-        self.snapshot.accept(reading);
-        let index = reading.meter;
-        let (Some(meter), Some(feeds)) = (self.park.meters.get(index), self.feeds.get(index))
-        else {
-            return;
-        };
-        let value = |point: PointIndex| {
-            let said = reading.values.iter().find(|(said, _)| *said == point)?;
-            said.1.ok()
-        };
-        let mut said: [Option<(usize, Said)>; 4] = [None; 4];
-        for (slot, (track, _, feed)) in said.iter_mut().zip(feeds) {
-            let heard = match feed {
-                Feed::Count(point) => value(*point).and_then(counted),
-                Feed::Power(point) => match value(*point) {
-                    Some(Value::Analog(watts)) => Some(Said::Watts(watts)),
-                    _ => None,
-                },
-                Feed::Computed(flow) => value(*flow)
-                    .and_then(|_| self.computed_heat(meter, index, reading.at).ok())
-                    .map(|heat| Said::Watts(heat.0)),
-            };
-            *slot = heard.map(|heard| (*track, heard));
-        }
-        if let Some(book) = self.books.get_mut(index) {
-            for (track, said) in said.into_iter().flatten() {
-                book.hear(track, reading.at, said, &self.calendar, &mut self.entries);
-            }
         }
     }
 
@@ -493,24 +452,6 @@ impl Engine {
     }
 }
 
-/// Which points feed the tracks of a meter's books.
-fn feeds(meter: &Meter, book: &MeterBook) -> Vec<(usize, Carrier, Feed)> {
-    let mut feeds = Vec::new();
-    for (place, track) in book.tracks().iter().enumerate() {
-        let carrier = track.channel().carrier;
-        let feed = match track.origin() {
-            Some(Origin::Register(point)) => Some(Feed::Count(point)),
-            Some(Origin::Power) => match meter.power_point(carrier) {
-                Some(point) => Some(Feed::Power(point)),
-                None => meter.point("flow").map(Feed::Computed),
-            },
-            None => None,
-        };
-        feeds.extend(feed.map(|feed| (place, carrier, feed)));
-    }
-    feeds
-}
-
 /// Why a meter has not spoken of an interval that closes.
 fn silence(snapshot: &Snapshot, meter: &Meter, index: MeterIndex, now: Timestamp) -> Reason {
     (0..meter.points.len())
@@ -527,3 +468,7 @@ mod tests;
 #[allow(clippy::as_conversions)]
 #[path = "told_tests.rs"]
 mod told_tests;
+
+#[cfg(test)]
+#[allow(clippy::as_conversions)]
+mod heat_support;

@@ -7,35 +7,40 @@
 use jiff::Timestamp;
 
 use super::book::MeterBook;
+use super::check::HeatCheck;
+use super::heat::shown_from;
 use super::{Engine, MeterNow};
 use crate::domain::flow::{Known, Stated};
-use crate::domain::heat::water::heat_per_cubic_metre;
+use crate::domain::heat::integration::Counted;
 use crate::domain::interval::Origin;
-use crate::domain::meter::{Carrier, HeatFromFlow, Meter, MeterIndex};
+use crate::domain::meter::{Carrier, Meter, MeterIndex};
 use crate::domain::quality::{Gaps, Quality, Reason};
-use crate::domain::snapshot::{Standing, Value, age};
+use crate::domain::snapshot::{Value, age};
+
+/// What was counted of a meter's heat since its first look at the pipes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MeterHeat {
+    /// Both directions, and what was set aside.
+    pub counted: Counted,
+    /// What a certified register beside it says of it.
+    pub check: Option<HeatCheck>,
+}
+
+impl MeterHeat {
+    fn of(book: &MeterBook) -> Option<Self> {
+        Some(Self {
+            counted: *book.heat()?.counted(),
+            check: book.compared(),
+        })
+    }
+}
+
+/// Whether a meter's heat power is computed: a register of volume alone has no moment.
+fn computes_power(meter: &Meter) -> bool {
+    meter.heat_from_flow.is_some() && shown_from(meter).is_some()
+}
 
 impl Engine {
-    /// Heat power from flow and temperatures, W, with the oldest of the three readings.
-    pub(super) fn computed_heat(
-        &self,
-        meter: &Meter,
-        index: MeterIndex,
-        now: Timestamp,
-    ) -> Result<(f64, Timestamp), Reason> {
-        let settings = meter.heat_from_flow.ok_or(Reason::Config)?;
-        let read = |quantity: &str| {
-            let point = meter.point(quantity).ok_or(Reason::Config)?;
-            self.snapshot.standing(meter, index, point, now)
-        };
-        heat_from(
-            &settings,
-            read("flow")?,
-            read("temp_supply")?,
-            read("temp_return")?,
-        )
-    }
-
     /// The power of a meter in a balance, W.
     pub(super) fn power(&self, index: MeterIndex, carrier: Carrier, now: Timestamp) -> Stated<f64> {
         let Some(meter) = self.park.meters.get(index) else {
@@ -57,16 +62,12 @@ impl Engine {
                 coverage_pct: 100.0,
             });
         }
-        if carrier == Carrier::Electricity || meter.heat_from_flow.is_none() {
+        if carrier == Carrier::Electricity || !computes_power(meter) {
             return Err(gap(Reason::Config));
         }
-        let (value, oldest) = self.computed_heat(meter, index, now).map_err(gap)?;
-        Ok(Known {
-            value,
-            quality: Quality::Derived,
-            oldest: Some(oldest),
-            coverage_pct: 100.0,
-        })
+        self.computed_heat(meter, index, now)
+            .map(|shown| shown.known)
+            .map_err(|unknown| gap(unknown.reason()))
     }
 
     pub(super) fn meter_now(&self, index: MeterIndex, now: Timestamp) -> MeterNow {
@@ -77,6 +78,9 @@ impl Engine {
                 age_s: None,
                 power_w: None,
                 heat_power_w: None,
+                trouble: None,
+                notes: Vec::new(),
+                heat: None,
             };
         };
         let newest = (0..meter.points.len())
@@ -85,7 +89,7 @@ impl Engine {
             .max();
         let side = |carrier| {
             let has = meter.power_point(carrier).is_some()
-                || (carrier == Carrier::Heat && meter.heat_from_flow.is_some());
+                || (carrier == Carrier::Heat && computes_power(meter));
             has.then(|| self.power(index, carrier, now))
         };
         let electricity = meter
@@ -134,9 +138,13 @@ impl Engine {
                 .and_then(|stated| stated.as_ref().ok())
                 .map(|known| known.value)
         };
+        let (trouble, notes) = self.told_of_heat(meter, index, now);
         MeterNow {
             quality,
             reason,
+            trouble,
+            notes,
+            heat: self.books.get(index).and_then(MeterHeat::of),
             age_s: newest.map(|at| age(at, now).as_secs_f64()),
             power_w: if both {
                 watts(&electricity)
@@ -146,23 +154,4 @@ impl Engine {
             heat_power_w: if both { watts(&heat) } else { None },
         }
     }
-}
-
-fn heat_from(
-    settings: &HeatFromFlow,
-    flow: Standing,
-    supply: Standing,
-    back: Standing,
-) -> Result<(f64, Timestamp), Reason> {
-    let (Value::Analog(flow_m3h), Value::Analog(hot), Value::Analog(cold)) =
-        (flow.value, supply.value, back.value)
-    else {
-        return Err(Reason::Config);
-    };
-    let per_m3 = heat_per_cubic_metre(settings.pressure_pa, hot, cold, settings.flow_sensor)
-        .map_err(|_| Reason::OutOfRange)?;
-    Ok((
-        flow_m3h / 3_600.0 * per_m3,
-        flow.at.min(supply.at).min(back.at),
-    ))
 }

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::record::Recorder;
 use super::*;
 use crate::domain::meter::{Freshness, Point, Quantity, RegisterKind, Role};
+use crate::domain::snapshot::Value;
 use crate::domain::units::{CountUnit, MilliwattHours};
 use crate::wire::line_protocol;
 

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::live::{LiveView, MeterView, VERSION, seconds};
+use super::live::{HeatView, LiveView, MeterView, Place, VERSION, seconds};
 use crate::domain::flow::{FLOWS, FlowRow, Stated};
 use crate::domain::interval::Interval;
 use crate::domain::meter::Carrier;
@@ -79,7 +79,23 @@ struct MeterJson<'a> {
     reason: Option<Reason>,
     #[serde(skip_serializing_if = "Option::is_none")]
     heat_power_w: Option<f64>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    notes: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heat: Option<&'a HeatView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heat_check: Option<HeatCheckJson>,
     values: &'a BTreeMap<&'static str, f64>,
+}
+
+#[derive(Serialize)]
+struct HeatCheckJson {
+    start: String,
+    end: String,
+    register_wh: f64,
+    computed_wh: f64,
+    deviation_pct: Option<f64>,
+    agrees: bool,
 }
 
 #[derive(Serialize)]
@@ -138,7 +154,11 @@ impl Serialize for LiveView {
                 solar_fraction: self.ratios.solar_fraction,
                 from: time(self.ratios.from),
             },
-            meters: self.meters.iter().map(meter_json).collect(),
+            meters: self
+                .meters
+                .iter()
+                .map(|meter| meter_json(&self.place, meter))
+                .collect(),
             sinks: self
                 .sinks
                 .iter()
@@ -155,8 +175,19 @@ impl Serialize for LiveView {
     }
 }
 
-fn meter_json(meter: &MeterView) -> MeterJson<'_> {
+fn meter_json<'a>(place: &Place, meter: &'a MeterView) -> MeterJson<'a> {
+    let check = meter.heat.and_then(|heat| heat.check);
     MeterJson {
+        notes: &meter.notes,
+        heat: meter.heat.as_ref(),
+        heat_check: check.map(|check| HeatCheckJson {
+            start: place.rfc3339(check.span.start),
+            end: place.rfc3339(check.span.end),
+            register_wh: check.register.as_watt_hours(),
+            computed_wh: check.computed.as_watt_hours(),
+            deviation_pct: check.relative.map(|part| part * 100.0),
+            agrees: check.agrees,
+        }),
         id: &meter.id,
         role: meter.role,
         quality: meter.quality,

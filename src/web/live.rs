@@ -8,12 +8,15 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde::Serialize;
 
 use crate::domain::flow::{Flow, Powers};
+use crate::domain::heat::integration::Sum;
 use crate::domain::meter::{Carrier, Meter, MeterIndex, Nature, Park};
 use crate::domain::quality::{Quality, Reason};
 use crate::domain::snapshot::{Snapshot, Standing, Value, age};
 use crate::domain::units::to_f64;
+use crate::engine::{HeatCheck, MeterHeat};
 
 /// The version of this program: a page of another one reloads itself.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -93,8 +96,47 @@ pub struct MeterView {
     pub heat_power_w: Option<f64>,
     /// What went wrong last, for people.
     pub last_error: Option<String>,
+    /// What to know of its heat beside the number, for people.
+    pub notes: Vec<String>,
+    /// What was counted of its heat, where that is computed.
+    pub heat: Option<HeatView>,
     /// Its other momentary values by field of the schema, `temp_supply_degc`.
     pub values: BTreeMap<&'static str, f64>,
+}
+
+/// Heat that was counted from what flows, Wh, since the meter's first look at its pipes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct HeatView {
+    /// With the hotter supply.
+    pub forward_wh: f64,
+    /// With the hotter return; zero or negative.
+    pub backward_wh: f64,
+    /// Set aside and in neither: too slow a flow.
+    pub below_flow_wh: f64,
+    /// Set aside and in neither: too small a spread.
+    pub below_spread_wh: f64,
+    /// The part of both whose spread was below ΔΘmin.
+    pub below_least_spread_wh: f64,
+    /// What a certified register beside it said last.
+    #[serde(skip)]
+    pub check: Option<HeatCheck>,
+}
+
+impl HeatView {
+    /// What the engine counted.
+    #[must_use]
+    pub fn of(heat: &MeterHeat) -> Self {
+        let wh = |sum: Sum| sum.joules / 3_600.0;
+        let counted = &heat.counted;
+        Self {
+            forward_wh: wh(counted.positive),
+            backward_wh: wh(counted.negative),
+            below_flow_wh: wh(counted.below_flow),
+            below_spread_wh: wh(counted.below_spread),
+            below_least_spread_wh: wh(counted.below_least_spread),
+            check: heat.check,
+        }
+    }
 }
 
 impl MeterView {
@@ -147,6 +189,8 @@ impl MeterView {
             power_w,
             heat_power_w,
             last_error,
+            notes: Vec::new(),
+            heat: None,
             values,
         }
     }

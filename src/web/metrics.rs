@@ -204,6 +204,16 @@ fn meters(scrape: &mut Scrape, view: &LiveView, meters: &[MeterNumbers]) {
     let last = meters
         .iter()
         .filter_map(|meter| Some((label("meter", &meter.id), meter.last_success_s?)));
+    let checks = || {
+        let meters = view.meters.iter();
+        meters.filter_map(|meter| Some((label("meter", &meter.id), meter.heat?.check?)))
+    };
+    let agrees = checks().map(|(meter, check)| (meter, if check.agrees { 1.0 } else { 0.0 }));
+    let help = "Whether a heat register and the heat computed beside it agree within 3 %";
+    scrape.reals("heat_check_agrees", help, agrees);
+    let deviation = checks().filter_map(|(meter, check)| Some((meter, check.relative?)));
+    let help = "Computed heat minus the register, as a part of the register";
+    scrape.reals("heat_check_deviation_ratio", help, deviation);
     let help = "When a meter last answered";
     scrape.reals("meter_last_success_timestamp_seconds", help, last);
 }

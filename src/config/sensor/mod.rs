@@ -45,7 +45,7 @@ fn one(table: &Table<'_>, captured: &Captured, brokers: &Known, read: &mut Read)
     let (Some(id), Some(role)) = (common.id, common.role) else {
         return;
     };
-    let whole = meant.is_some() && !common.heat_is_wrong;
+    let whole = meant.is_some();
     let meant = meant.unwrap_or_default();
     let meter = Meter {
         id,

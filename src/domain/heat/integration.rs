@@ -15,6 +15,8 @@
 
 use std::ops::AddAssign;
 
+use serde::{Deserialize, Serialize};
+
 use super::fluid::FluidError;
 use super::meter::{HeatMeter, S_PER_HOUR, flow_weighted_mean};
 
@@ -151,7 +153,7 @@ impl Increment {
 }
 
 /// A sum of increments.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Sum {
     /// Heat, J.
     pub joules: f64,
@@ -180,7 +182,7 @@ impl AddAssign for Sum {
 }
 
 /// What a heat meter counted.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Counted {
     /// Heat to the load.
     pub positive: Sum,

@@ -23,7 +23,6 @@
 //! standard itself was not read. Held to `tests/fixtures/en1434_k.csv`, eight lines of
 //! which are what a maker of heat meters prints.
 
-use super::super::meter::Pipe;
 use super::fluid::{Fluid, FluidError};
 
 /// Joules of a kilowatt-hour.
@@ -36,6 +35,15 @@ pub const J_PER_TCE: f64 = 29.307_6e9;
 pub const REFERENCE_PRESSURE_PA: f64 = 1.6e6;
 /// Seconds of an hour.
 pub(super) const S_PER_HOUR: f64 = 3_600.0;
+
+/// One of the two pipes of a heat circuit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pipe {
+    /// The hot one.
+    Supply,
+    /// The cold one.
+    Return,
+}
 
 /// A place where heat is measured.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -15,8 +15,6 @@
 //! vectors in `tests/fixtures/if97_region1.csv` and `if97_region4_psat.csv`,
 //! against which they are tested.
 
-use super::super::meter::Pipe;
-
 /// Specific gas constant of water, J/(kg·K).
 const R: f64 = 461.526;
 /// 0 °C in kelvin.
@@ -156,32 +154,6 @@ struct Gibbs {
     pi_tau: f64,
 }
 
-/// Heat that a cubic metre of water, as the flow sensor sees it, gives off
-/// between the two pipes, J/m³. Negative where the return is the hotter one.
-///
-/// | argument | unit |
-/// |---|---|
-/// | `pressure_pa` | Pa, absolute, in both pipes |
-/// | `supply`, `back` | °C |
-/// | `sensor` | the pipe that the flow sensor sits in |
-///
-/// # Errors
-///
-/// [`WaterError`] where either pipe is outside of the formula's range.
-pub fn heat_per_cubic_metre(
-    pressure_pa: f64,
-    supply: f64,
-    back: f64,
-    sensor: Pipe,
-) -> Result<f64, WaterError> {
-    let (hot, cold) = (liquid(pressure_pa, supply)?, liquid(pressure_pa, back)?);
-    let volume = match sensor {
-        Pipe::Supply => hot.volume,
-        Pipe::Return => cold.volume,
-    };
-    Ok((hot.enthalpy - cold.enthalpy) / volume)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::vectors::{Table, printed};
@@ -228,12 +200,6 @@ mod tests {
             liquid(6e5, f64::NAN),
             Err(WaterError::Temperature(_))
         ));
-    }
-
-    #[test]
-    fn swapped_sensors_show_as_negative_heat() {
-        let k = heat_per_cubic_metre(6e5, 50.0, 80.0, Pipe::Return).unwrap();
-        assert!(k < 0.0);
     }
 
     #[test]

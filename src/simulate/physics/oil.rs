@@ -64,8 +64,8 @@ pub fn water_heat_per_cubic_metre(supply_degc: f64, return_degc: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::heat::water::heat_per_cubic_metre;
-    use crate::domain::meter::Pipe;
+    use crate::domain::heat::fluid::Fluid;
+    use crate::domain::heat::meter::{HeatMeter, Pipe};
 
     /// Rows of the vendor's own polynomial: temperature, density, enthalpy over 12 °C.
     #[test]
@@ -84,11 +84,16 @@ mod tests {
 
     #[test]
     fn the_fit_of_water_agrees_with_the_standard() {
+        let meter = HeatMeter {
+            fluid: Fluid::WATER,
+            sensor: Pipe::Return,
+            pressure_pa: 600_000.0,
+        };
         for supply in [60.0, 75.0, 90.0, 110.0, 130.0] {
             for spread in [10.0, 20.0, 35.0] {
                 let back = supply - spread;
                 let fit = water_heat_per_cubic_metre(supply, back);
-                let standard = heat_per_cubic_metre(600_000.0, supply, back, Pipe::Return).unwrap();
+                let standard = meter.heat_per_cubic_metre(supply, back).unwrap();
                 assert!(
                     (fit / standard - 1.0).abs() < 2e-5,
                     "{supply}/{back}: {fit} {standard}"

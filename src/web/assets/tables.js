@@ -51,7 +51,7 @@ export function meters(live, late) {
       row.shown = meter.quality;
       row.quality.replaceChildren(glyph(meter.quality), t(`q_${meter.quality}`));
     }
-    const trouble = [meter.reason && meter.quality !== 'good' ? t(`reason_${meter.reason}`) : '', meter.last_error ?? ''];
+    const trouble = [meter.reason && meter.quality !== 'good' ? t(`reason_${meter.reason}`) : '', meter.last_error ?? '', ...(meter.notes ?? [])];
     say(row.error, trouble.filter(Boolean).join(' · '));
     row.below.hidden = !(row.error.textContent || row.detail.textContent);
   }

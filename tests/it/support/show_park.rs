@@ -280,6 +280,8 @@ fn meters(story: Story, hour: f64) -> Vec<MeterView> {
             power_w: w.get(id).copied().filter(|_| !silent),
             heat_power_w: w.get(format!("{id} heat").as_str()).copied(),
             last_error: silent.then(|| "10.0.0.11:502 unit 3: no answer within 1 s".to_owned()),
+            notes: Vec::new(),
+            heat: None,
             values: values.iter().copied().collect(),
         }
     };

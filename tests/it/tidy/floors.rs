@@ -58,10 +58,15 @@ pub const SETTINGS: &[&str] = &[
 /// itself cannot describe a cycle; beside them a module may use its own parts.
 #[rustfmt::skip]
 pub const FLOORS: &[Floor] = &[
+    // What flows: numbers of physics, which know of no park.
+    pure("domain::heat::water", &[]),
+    pure("domain::heat::fluid", &["domain::heat::water"]),
+    pure("domain::heat::meter", &["domain::heat::fluid"]),
+    pure("domain::heat::integration", &["domain::heat::fluid", "domain::heat::meter"]),
     // The words.
     pure("domain::units",    &[]),
     pure("domain::quality",  &["domain::units"]),
-    pure("domain::meter",    &["domain::units", "domain::quality"]),
+    pure("domain::meter",    &["domain::units", "domain::quality", "domain::heat::meter", "domain::heat::integration"]),
     pure("domain::flow",     &["domain::units", "domain::quality", "domain::meter"]),
     pure("domain::interval", &["domain::units", "domain::quality", "domain::meter", "domain::flow"]),
     pure("domain::time",     &["domain::units", "domain::interval"]),
@@ -69,7 +74,7 @@ pub const FLOORS: &[Floor] = &[
     pure("domain::schema",   &["domain::units", "domain::quality", "domain::meter", "domain::flow"]),
     // What they mean, and bytes.
     pure("domain::reconcile",&["domain::units"]),
-    pure("domain",           &["domain::reconcile", "domain::units", "domain::quality", "domain::meter", "domain::flow", "domain::interval", "domain::time", "domain::snapshot", "domain::schema"]),
+    pure("domain",           &["domain::reconcile", "domain::heat::water", "domain::heat::fluid", "domain::heat::meter", "domain::heat::integration", "domain::units", "domain::quality", "domain::meter", "domain::flow", "domain::interval", "domain::time", "domain::snapshot", "domain::schema"]),
     pure("wire",             &["domain::units", "domain::quality", "domain::meter", "domain::snapshot", "domain::schema"]),
     pure("report",           &["domain"]),
     // What to do next.

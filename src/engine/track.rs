@@ -1,0 +1,560 @@
+//! The books of one channel: the interval under way, and what leaves it as entries.
+//!
+//! A register is stretched between its readings, power is integrated, and heat that
+//! was counted elsewhere is entered. The three share their pages and the way in which
+//! an interval ends.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::book::{Pass, Said};
+use super::heat::{Portion, Stretch};
+use crate::domain::counter::{Counter, Heard};
+use crate::domain::heat::meter::CERTIFIED_TOLERANCE;
+use crate::domain::interval::{Channel, Entry, Origin, Span};
+use crate::domain::meter::{Meter, RegisterKind};
+use crate::domain::quality::{Quality, Reason};
+use crate::domain::units::{MilliwattHours, Power, to_f64, to_i64};
+
+/// Up to this distance of two readings, the boundary between them counts as read.
+const READ_WITHIN_MS: i64 = 60_000;
+/// Up to this distance it is interpolated; beyond, the curve is an estimate.
+const INTERPOLATED_WITHIN_MS: i64 = 2 * 3_600_000;
+/// Power samples further apart than this many periods, and than
+/// [`SAMPLE_GAP_MS`], leave a gap in the integral.
+const GAP_PERIODS: i64 = 3;
+/// The least gap between samples that interrupts an integral.
+const SAMPLE_GAP_MS: i64 = 10_000;
+/// Coverage from which an integral is complete: samples lie inside of an interval,
+/// not on its boundaries.
+pub(super) const COMPLETE_PCT: f64 = 99.9;
+/// Coverage from which an integral is scaled up to the interval; below, it is unknown.
+const SCALABLE_PCT: f64 = 95.0;
+/// Intervals that a single step of a register may be spread over; a longer gap
+/// (a year of minutes is 500,000) begins the books anew.
+const MOST_SLOTS: usize = 50_000;
+/// Microjoules of a milliwatt-hour.
+const UJ_PER_MWH: i64 = 3_600_000;
+
+/// An interval under way in one channel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Page {
+    span: Span,
+    /// Register at the start, if it is known.
+    opening: Option<MilliwattHours>,
+    /// Worst quality so far.
+    quality: Quality,
+    /// Integral so far, watt-milliseconds.
+    wms: f64,
+    covered_ms: i64,
+    /// What was covered when it was entered at the closing of its interval.
+    #[serde(default)]
+    entered_ms: Option<i64>,
+    /// Heat that was counted elsewhere, so far.
+    #[serde(default)]
+    heat: Portion,
+    /// Why a part of it is not known.
+    #[serde(default)]
+    refused: Option<Reason>,
+}
+
+impl Page {
+    fn new(span: Span, opening: Option<MilliwattHours>, quality: Quality) -> Self {
+        Self {
+            span,
+            opening,
+            quality,
+            wms: 0.0,
+            covered_ms: 0,
+            entered_ms: None,
+            heat: Portion::default(),
+            refused: None,
+        }
+    }
+
+    fn coverage_pct(&self) -> f64 {
+        if self.span.ms() <= 0 {
+            return 0.0;
+        }
+        (to_f64(self.covered_ms) / to_f64(self.span.ms()) * 100.0).min(100.0)
+    }
+
+    fn cover(&mut self, from_ms: i64, to_ms: i64) {
+        let start = from_ms.max(self.span.start.as_millisecond());
+        let end = to_ms.min(self.span.end.as_millisecond());
+        self.covered_ms += (end - start).max(0);
+    }
+}
+
+/// The books of one channel, as they are kept on disk.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Track {
+    channel: Channel,
+    /// Present where the channel has a register.
+    pub(super) counter: Option<Counter>,
+    /// The last power sample, ms and W.
+    sample: Option<(i64, f64)>,
+    page: Option<Page>,
+    /// End of the last interval that was entered, or entered as unknown, ms.
+    done_until: i64,
+    /// What rounding to whole milliwatt-hours left over, for the next interval.
+    #[serde(default)]
+    rest_uj: i64,
+    #[serde(skip)]
+    origin: Option<Origin>,
+    #[serde(skip)]
+    reach_ms: i64,
+}
+
+/// How the boundary between two readings is known.
+fn boundary_quality(gap_ms: i64) -> Quality {
+    if gap_ms <= READ_WITHIN_MS {
+        Quality::Good
+    } else if gap_ms <= INTERPOLATED_WITHIN_MS {
+        Quality::Interpolated
+    } else {
+        Quality::Estimated
+    }
+}
+
+/// The position at `ms` on the line between two readings, rounded to a
+/// milliwatt-hour.
+fn between(from: (i64, MilliwattHours), to: (i64, MilliwattHours), ms: i64) -> MilliwattHours {
+    let length = i128::from(to.0 - from.0);
+    if length <= 0 {
+        return to.1;
+    }
+    let rise = i128::from(to.1.0) - i128::from(from.1.0);
+    let part = (rise * i128::from(ms - from.0) + length / 2).div_euclid(length);
+    from.1 + MilliwattHours(i64::try_from(part).unwrap_or(0))
+}
+
+impl Track {
+    pub(super) fn new(channel: Channel, origin: Origin, meter: &Meter) -> Self {
+        let period_ms = i64::try_from(meter.period.as_millis()).unwrap_or(i64::MAX / 8);
+        let at_least = match origin {
+            Origin::Register(_) => READ_WITHIN_MS,
+            Origin::Power | Origin::Heat => SAMPLE_GAP_MS,
+        };
+        Self {
+            channel,
+            counter: register_kind(meter, origin).map(Counter::new),
+            sample: None,
+            page: None,
+            done_until: i64::MIN,
+            rest_uj: 0,
+            origin: Some(origin),
+            reach_ms: at_least.max(period_ms.saturating_mul(GAP_PERIODS)),
+        }
+    }
+
+    /// Takes over what an earlier run left, if it still means the same channel.
+    pub(super) fn resume(&mut self, earlier: Track, meter: &Meter, origin: Origin) {
+        if earlier.channel != self.channel {
+            return;
+        }
+        match (earlier.counter, register_kind(meter, origin)) {
+            (Some(counter), Some(kind)) => self.counter = Some(counter.resumed(kind)),
+            (None, None) => self.sample = earlier.sample,
+            _ => return,
+        }
+        self.page = earlier.page;
+        self.done_until = earlier.done_until;
+        self.rest_uj = earlier.rest_uj;
+    }
+
+    /// How far readings may lie apart and still be joined, ms.
+    pub(super) fn reach_ms(&self) -> i64 {
+        self.reach_ms
+    }
+
+    /// Which channel this is.
+    #[must_use]
+    pub fn channel(&self) -> Channel {
+        self.channel
+    }
+
+    /// Where its energy comes from.
+    #[must_use]
+    pub fn origin(&self) -> Option<Origin> {
+        self.origin
+    }
+
+    fn entry(&self, id: &Arc<str>, page: &Page, energy: Result<MilliwattHours, Reason>) -> Entry {
+        Entry {
+            meter: Arc::clone(id),
+            channel: self.channel,
+            span: page.span,
+            energy,
+            quality: if energy.is_ok() {
+                page.quality
+            } else {
+                Quality::Missing
+            },
+            coverage_pct: page.coverage_pct(),
+            opening: page.opening,
+            closing: None,
+        }
+    }
+
+    /// Books a reading of the register.
+    pub(super) fn count(
+        &mut self,
+        book: &mut Pass<'_>,
+        at: Timestamp,
+        said: Said,
+        rated: Option<Power>,
+    ) {
+        let Some(counter) = self.counter.as_mut() else {
+            return;
+        };
+        let heard = match said {
+            Said::Count(raw) => counter.hear(at, raw, rated),
+            Said::Told(told) => counter.hear_told(at, told, rated),
+            Said::Watts(_) => return,
+        };
+        match heard {
+            Heard::Opened => {
+                let position = counter.position();
+                let span = book.calendar.slot(at);
+                match &mut self.page {
+                    Some(page) if page.span == span => page.quality = Quality::Suspect,
+                    _ => {
+                        let opening = (span.start == at).then_some(position);
+                        self.page = Some(Page::new(span, opening, Quality::Good));
+                    }
+                }
+            }
+            Heard::Booked { from, to } => {
+                self.stretch(
+                    book,
+                    (from.0.as_millisecond(), from.1),
+                    (at.as_millisecond(), to),
+                    None,
+                );
+            }
+            Heard::NewSegment { from, resumed, to } => {
+                let resumed_ms = resumed.as_millisecond();
+                let flat = (resumed_ms, from.1);
+                self.stretch(
+                    book,
+                    (from.0.as_millisecond(), from.1),
+                    flat,
+                    Some(Quality::Suspect),
+                );
+                self.stretch(book, flat, (at.as_millisecond(), to), None);
+            }
+            Heard::Held(_) | Heard::Late => {}
+        }
+    }
+
+    /// Enters a stretch between two booked readings, closing every interval that
+    /// ends in it.
+    pub(super) fn stretch(
+        &mut self,
+        book: &mut Pass<'_>,
+        from: (i64, MilliwattHours),
+        to: (i64, MilliwattHours),
+        marked: Option<Quality>,
+    ) {
+        let gap_ms = to.0 - from.0;
+        let Some(mut page) = self.page.take() else {
+            return;
+        };
+        if let Some(quality) = marked {
+            page.quality = page.quality.worst(quality);
+        }
+        let mut slots = 0;
+        while page.span.end.as_millisecond() <= to.0 {
+            let end = page.span.end.as_millisecond();
+            if gap_ms <= self.reach_ms {
+                page.cover(from.0, to.0);
+            }
+            let closing = between(from, to, end);
+            let on_reading = end == to.0 || end == from.0;
+            let known = if on_reading {
+                Quality::Good
+            } else {
+                boundary_quality(gap_ms)
+            };
+            let known = known.worst(marked.unwrap_or_default());
+            page.quality = page.quality.worst(known);
+            let energy = page
+                .opening
+                .map(|opening| closing - opening)
+                .ok_or(Reason::NeverSeen);
+            let mut entry = self.entry(book.id, &page, energy);
+            entry.closing = Some(closing);
+            book.entries.push(entry);
+            self.done_until = end;
+            page = Page::new(book.calendar.slot(page.span.end), Some(closing), known);
+            slots += 1;
+            if slots >= MOST_SLOTS {
+                let at = Timestamp::from_millisecond(to.0).unwrap_or(page.span.end);
+                page = Page::new(book.calendar.slot(at), None, Quality::Suspect);
+                break;
+            }
+        }
+        if gap_ms <= self.reach_ms {
+            page.cover(from.0, to.0);
+        }
+        self.page = Some(page);
+    }
+
+    /// Integrates a sample of power, watt.
+    pub(super) fn sample(&mut self, book: &mut Pass<'_>, at: Timestamp, watts: f64) {
+        let ms = at.as_millisecond();
+        let last = self.sample;
+        if last.is_some_and(|(last_ms, _)| ms <= last_ms) {
+            return;
+        }
+        self.sample = Some((ms, watts));
+        let joined = last.filter(|(last_ms, _)| ms - last_ms <= self.reach_ms);
+        let positive = self.channel.positive;
+        self.enter(book, joined.map(|from| from.0), ms, |page, start, stop| {
+            if let Some(from) = joined {
+                page.wms += area(from, (ms, watts), (start, stop), positive);
+            }
+        });
+    }
+
+    /// Enters heat that was counted over a stretch of time.
+    pub(super) fn heat(&mut self, book: &mut Pass<'_>, stretch: &Stretch) {
+        let positive = self.channel.positive;
+        let portion = stretch.heat.map(|counted| Portion::of(&counted, positive));
+        let to_ms = stretch.to_ms;
+        let from_ms = stretch.from_ms.filter(|_| portion.is_some());
+        let refuse = |page: Option<&mut Page>| {
+            if let (None, Some(page)) = (portion, page) {
+                page.refused = Some(Reason::OutOfRange);
+            }
+        };
+        refuse(self.page.as_mut());
+        self.enter(book, from_ms, to_ms, |page, start, stop| {
+            if let (Some(portion), Some(from_ms)) = (portion, from_ms) {
+                page.heat.add(portion.part((from_ms, to_ms), (start, stop)));
+            }
+        });
+        refuse(self.page.as_mut());
+    }
+
+    /// Goes on to `ms`, closing every interval that ends on the way. What lies between
+    /// `from` and `ms` inside of an interval is added to it; without `from` nothing is
+    /// known of the time before.
+    fn enter(
+        &mut self,
+        book: &mut Pass<'_>,
+        from: Option<i64>,
+        ms: i64,
+        mut add: impl FnMut(&mut Page, i64, i64),
+    ) {
+        let Ok(at) = Timestamp::from_millisecond(ms) else {
+            return;
+        };
+        let mut page = match self.page.take() {
+            Some(page) if page.span.start <= at => page,
+            _ => Page::new(book.calendar.slot(at), None, Quality::Good),
+        };
+        let mut slots = 0;
+        loop {
+            let end = page.span.end.as_millisecond();
+            if let Some(from_ms) = from {
+                let (start, stop) = (from_ms.max(page.span.start.as_millisecond()), ms.min(end));
+                if stop > start {
+                    add(&mut page, start, stop);
+                    page.cover(start, stop);
+                }
+            }
+            if ms < end {
+                break;
+            }
+            let energy = self.energy(&page);
+            let energy = energy.ok_or(page.refused.unwrap_or(Reason::Stale));
+            // It may have been entered when its interval closed, with less than is
+            // known by now.
+            let tells_more = energy.is_ok() && page.entered_ms != Some(page.covered_ms);
+            if tells_more || self.done_until < end {
+                let entry = self.integral_entry(book.id, &page, energy);
+                book.entries.push(entry);
+            }
+            self.rest_uj = self.left_over(&page);
+            self.done_until = self.done_until.max(end);
+            slots += 1;
+            page = if slots >= MOST_SLOTS || from.is_none() {
+                Page::new(book.calendar.slot(at), None, Quality::Good)
+            } else {
+                Page::new(book.calendar.slot(page.span.end), None, Quality::Good)
+            };
+        }
+        self.page = Some(page);
+    }
+
+    /// The energy of an interval, scaled up where little of it is missing.
+    fn energy(&self, page: &Page) -> Option<MilliwattHours> {
+        if self.origin != Some(Origin::Heat) {
+            return integral(page);
+        }
+        let coverage = page.coverage_pct();
+        let heat_uj = page.heat.heat_uj;
+        if coverage >= COMPLETE_PCT {
+            Some(nearest(heat_uj.saturating_add(self.rest_uj)))
+        } else if coverage >= SCALABLE_PCT {
+            Some(nearest(to_i64(to_f64(heat_uj) * 100.0 / coverage)))
+        } else {
+            None
+        }
+    }
+
+    /// What rounding leaves over when an interval is done. Consecutive intervals add up
+    /// to what was counted in all of them, to a milliwatt-hour.
+    fn left_over(&self, page: &Page) -> i64 {
+        if self.origin != Some(Origin::Heat) || page.coverage_pct() < COMPLETE_PCT {
+            return self.rest_uj;
+        }
+        let whole = page.heat.heat_uj.saturating_add(self.rest_uj);
+        whole - nearest(whole).0.saturating_mul(UJ_PER_MWH)
+    }
+
+    fn integral_entry(
+        &self,
+        id: &Arc<str>,
+        page: &Page,
+        energy: Result<MilliwattHours, Reason>,
+    ) -> Entry {
+        let mut entry = self.entry(id, page, energy);
+        if let Ok(energy) = energy {
+            let complete = page.coverage_pct() >= COMPLETE_PCT;
+            entry.quality = match (complete, energy == MilliwattHours::ZERO) {
+                // Nothing went this way the whole time: that is seen, not derived.
+                (true, true) => Quality::Good,
+                (true, false) => Quality::Derived,
+                (false, _) => Quality::Estimated,
+            };
+            entry.quality = entry.quality.worst(page.quality);
+            if page.heat.is_doubtful(CERTIFIED_TOLERANCE) {
+                entry.quality = entry.quality.worst(Quality::Suspect);
+            }
+        }
+        entry
+    }
+
+    /// What to enter when an interval closes and this channel has not been entered.
+    pub(super) fn close(&mut self, id: &Arc<str>, span: Span, reason: Reason) -> Option<Entry> {
+        let end = span.end.as_millisecond();
+        if self.done_until >= end {
+            return None;
+        }
+        self.done_until = end;
+        let page = match &self.page {
+            Some(page) if page.span == span => page.clone(),
+            _ => Page::new(span, None, Quality::Good),
+        };
+        if self.counter.is_some() {
+            // The register goes on counting; its entry comes when it speaks again.
+            return Some(self.entry(id, &page, Err(reason)));
+        }
+        // So does the integral, if the next sample is near enough to the last one.
+        let energy = self.energy(&page);
+        let energy = energy.ok_or(page.refused.unwrap_or(reason));
+        let entry = self.integral_entry(id, &page, energy);
+        if let Some(kept) = self.page.as_mut().filter(|kept| kept.span == span) {
+            kept.entered_ms = Some(kept.covered_ms);
+        }
+        Some(entry)
+    }
+
+    /// What is known so far of an interval under way.
+    pub(super) fn so_far(&self, id: &Arc<str>, span: Span, now: Timestamp) -> Entry {
+        let elapsed = (now.as_millisecond() - span.start.as_millisecond()).max(1);
+        let ends = now.as_millisecond().min(span.end.as_millisecond());
+        let page = match &self.page {
+            Some(page) if page.span == span => page.clone(),
+            Some(page)
+                if page.span.end == span.start
+                    && elapsed <= self.reach_ms
+                    && self.done_until <= page.span.end.as_millisecond() =>
+            {
+                // No reading since the boundary yet.
+                let mut page = Page::new(span, Some(MilliwattHours::ZERO), Quality::Good);
+                page.covered_ms = elapsed;
+                let mut entry = self.entry(id, &page, Ok(MilliwattHours::ZERO));
+                entry.coverage_pct = 100.0;
+                return entry;
+            }
+            _ => {
+                return self.entry(
+                    id,
+                    &Page::new(span, None, Quality::Good),
+                    Err(Reason::Stale),
+                );
+            }
+        };
+        let mut entry = match &self.counter {
+            Some(counter) => {
+                let energy = page.opening.map(|opening| counter.position() - opening);
+                self.entry(id, &page, energy.ok_or(Reason::NeverSeen))
+            }
+            None => {
+                let energy = if self.origin == Some(Origin::Heat) {
+                    nearest(page.heat.heat_uj.saturating_add(self.rest_uj))
+                } else {
+                    MilliwattHours::from_watt_hours(page.wms / 3_600_000.0)
+                };
+                let mut entry = self.entry(id, &page, Ok(energy));
+                if energy != MilliwattHours::ZERO {
+                    entry.quality = entry.quality.worst(Quality::Derived);
+                }
+                entry
+            }
+        };
+        let length = (ends - span.start.as_millisecond()).max(1);
+        entry.coverage_pct = (to_f64(page.covered_ms) / to_f64(length) * 100.0).min(100.0);
+        entry
+    }
+}
+
+/// The energy of an integral, scaled up to its interval where little is missing.
+fn integral(page: &Page) -> Option<MilliwattHours> {
+    let coverage = page.coverage_pct();
+    let wh = page.wms / 3_600_000.0;
+    if coverage >= COMPLETE_PCT {
+        Some(MilliwattHours::from_watt_hours(wh))
+    } else if coverage >= SCALABLE_PCT {
+        Some(MilliwattHours::from_watt_hours(wh * 100.0 / coverage))
+    } else {
+        None
+    }
+}
+
+/// The nearest whole milliwatt-hour.
+fn nearest(microjoules: i64) -> MilliwattHours {
+    let up = microjoules.saturating_add(UJ_PER_MWH / 2);
+    MilliwattHours(up.div_euclid(UJ_PER_MWH))
+}
+
+/// Watt-milliseconds of one direction under the line between two samples, inside
+/// of a part of it. The line is cut where it crosses zero.
+fn area(from: (i64, f64), to: (i64, f64), part: (i64, i64), positive: bool) -> f64 {
+    let length = to_f64(to.0 - from.0);
+    let on_line = |ms: i64| from.1 + (to.1 - from.1) * to_f64(ms - from.0) / length;
+    let sign = if positive { 1.0 } else { -1.0 };
+    let (a, b) = (sign * on_line(part.0), sign * on_line(part.1));
+    let ms = to_f64(part.1 - part.0);
+    if a >= 0.0 && b >= 0.0 {
+        (a + b) / 2.0 * ms
+    } else if a <= 0.0 && b <= 0.0 {
+        0.0
+    } else {
+        let top = a.max(b);
+        top * top / (a - b).abs() / 2.0 * ms
+    }
+}
+
+fn register_kind(meter: &Meter, origin: Origin) -> Option<RegisterKind> {
+    match origin {
+        Origin::Register(point) => meter.points.get(point)?.register,
+        Origin::Power | Origin::Heat => None,
+    }
+}
