@@ -22,6 +22,7 @@ pub mod point;
 pub mod polled;
 pub mod ratio;
 pub mod read;
+mod relations;
 pub mod sensor;
 mod sunspec;
 pub mod template;

@@ -161,20 +161,42 @@ pub(super) fn combine<N: Copy>(
     }
 }
 
-fn add<N: Amount>(a: &Stated<N>, b: &Stated<N>) -> Stated<N> {
+pub(super) fn add<N: Amount>(a: &Stated<N>, b: &Stated<N>) -> Stated<N> {
     combine(a, b, |a, b| a + b)
 }
 
-fn subtract<N: Amount>(a: &Stated<N>, b: &Stated<N>) -> Stated<N> {
+pub(super) fn subtract<N: Amount>(a: &Stated<N>, b: &Stated<N>) -> Stated<N> {
     combine(a, b, |a, b| a - b)
 }
 
-/// The sums of one term: every meter whose role stands there.
+/// The sums of one term: every meter whose role stands there and that no other of them
+/// has counted.
 struct Sum<N> {
     positive: Stated<N>,
     negative: Stated<N>,
     net: Stated<N>,
     members: usize,
+}
+
+/// The meters that a term adds up. One that stands behind another of the term is in that
+/// one's count already, and is left out.
+#[must_use]
+pub fn members(park: &Park, carrier: Carrier, term: Term) -> Vec<MeterIndex> {
+    let stands = |(_, meter): &(MeterIndex, &Meter)| meter.role.term(carrier) == Some(term);
+    let standing = park.meters.iter().enumerate().filter(stands);
+    let topology = &park.relations.topology;
+    if topology.is_flat() {
+        return standing.map(|(index, _)| index).collect();
+    }
+    let standing: Vec<(MeterIndex, &str)> =
+        standing.map(|(index, meter)| (index, &*meter.id)).collect();
+    let ids: Vec<&str> = standing.iter().map(|(_, id)| *id).collect();
+    let counted = topology.counted(&ids);
+    standing
+        .into_iter()
+        .filter(|(_, id)| counted.contains(id))
+        .map(|(index, _)| index)
+        .collect()
 }
 
 fn sum<N: Amount>(
@@ -189,13 +211,11 @@ fn sum<N: Amount>(
         net: Ok(Known::given(N::ZERO)),
         members: 0,
     };
-    for (index, meter) in park.meters.iter().enumerate() {
-        if meter.role.term(carrier) == Some(term) {
-            let part = parts(index, carrier);
-            sum.positive = add(&sum.positive, &part.positive);
-            sum.negative = add(&sum.negative, &part.negative);
-            sum.members += 1;
-        }
+    for index in members(park, carrier, term) {
+        let part = parts(index, carrier);
+        sum.positive = add(&sum.positive, &part.positive);
+        sum.negative = add(&sum.negative, &part.negative);
+        sum.members += 1;
     }
     sum.net = subtract(&sum.positive, &sum.negative);
     sum
@@ -408,7 +428,7 @@ pub fn settle(park: &Park, entries: &[Entry], shape: ExportShape, span: Span) ->
 }
 
 /// What the entries say of a channel.
-fn stated(meter: &Meter, channel: Channel, entries: &[Entry]) -> Stated<MilliwattHours> {
+pub(super) fn stated(meter: &Meter, channel: Channel, entries: &[Entry]) -> Stated<MilliwattHours> {
     if !channels(meter)
         .iter()
         .any(|(tracked, _)| *tracked == channel)

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::relations::Relations;
 use super::units::{CountUnit, Power};
 
 /// Place of a meter in [`Park::meters`].
@@ -411,6 +412,8 @@ pub struct Park {
     pub every_load_metered: bool,
     /// Losses that no meter sees; none where the configuration is silent.
     pub losses: Option<Losses>,
+    /// How the meters stand to each other.
+    pub relations: Relations,
 }
 
 impl Park {

@@ -259,6 +259,7 @@ mod tests {
             meters: vec![meter.clone()],
             every_load_metered: false,
             losses: None,
+            relations: crate::domain::relations::Relations::default(),
         };
         let mut snapshot = Snapshot::new(&park);
         if !values.is_empty() {

@@ -61,7 +61,9 @@ pub const FLOORS: &[Floor] = &[
     // The words.
     pure("domain::units",    &[]),
     pure("domain::quality",  &["domain::units"]),
-    pure("domain::meter",    &["domain::units", "domain::quality"]),
+    pure("domain::topology", &[]),
+    pure("domain::relations",&["domain::topology"]),
+    pure("domain::meter",    &["domain::units", "domain::quality", "domain::relations"]),
     pure("domain::flow",     &["domain::units", "domain::quality", "domain::meter"]),
     pure("domain::interval", &["domain::units", "domain::quality", "domain::meter", "domain::flow"]),
     pure("domain::time",     &["domain::units", "domain::interval"]),
@@ -69,7 +71,7 @@ pub const FLOORS: &[Floor] = &[
     pure("domain::schema",   &["domain::units", "domain::quality", "domain::meter", "domain::flow"]),
     // What they mean, and bytes.
     pure("domain::reconcile",&["domain::units"]),
-    pure("domain",           &["domain::reconcile", "domain::units", "domain::quality", "domain::meter", "domain::flow", "domain::interval", "domain::time", "domain::snapshot", "domain::schema"]),
+    pure("domain",           &["domain::reconcile", "domain::topology", "domain::relations", "domain::units", "domain::quality", "domain::meter", "domain::flow", "domain::interval", "domain::time", "domain::snapshot", "domain::schema"]),
     pure("wire",             &["domain::units", "domain::quality", "domain::meter", "domain::snapshot", "domain::schema"]),
     pure("report",           &["domain"]),
     // What to do next.
