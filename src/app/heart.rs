@@ -21,7 +21,7 @@ use super::held::Held;
 use super::outbox::{Answer, Outbox};
 use super::publish::{Beside, Board};
 use crate::domain::interval::Interval;
-use crate::domain::meter::{Park, PointIndex};
+use crate::domain::meter::{Meter, Park, PointIndex};
 use crate::domain::snapshot::Reading;
 use crate::engine::record::Recorder;
 use crate::engine::{Engine, Frame, Tick};
@@ -104,6 +104,10 @@ impl Heart {
         for interval in std::mem::take(&mut parts.unjournaled) {
             outbox.record(&mut parts.recorder, &interval);
         }
+        // Nobody asks a meter that is computed from others.
+        let park = parts.engine.park();
+        let computed = |meter: &Meter| park.relations.expression(&meter.id).is_some();
+        let asked = park.meters.iter().map(computed).collect();
         let begun = mono();
         let watchdog = watchdog_period().map(|period| {
             let mut watchdog = Watchdog::new(period);
@@ -118,7 +122,7 @@ impl Heart {
             held,
             distrust: None,
             details: vec![Details::new(); meters],
-            asked: vec![false; meters],
+            asked,
             seq: 0,
             begun,
             ready: false,
@@ -407,6 +411,7 @@ impl Heart {
     fn take_tick(&mut self, tick: Tick, at: Timestamp) -> Frame {
         if self.parts.recorder.waiting() < MOST_WAITING {
             self.parts.recorder.balance(at, &tick.frame.powers);
+            self.parts.recorder.derived(at, &tick.frame.meters);
         }
         self.outbox.take(tick)
     }

@@ -206,6 +206,7 @@ impl Board {
             .meters
             .iter()
             .zip(counts)
+            .filter(|(meter, _)| self.park.relations.expression(&meter.id).is_none())
             .map(|(meter, counts)| MeterNumbers {
                 id: Arc::clone(&meter.id),
                 reads: Outcome::ALL

@@ -87,10 +87,10 @@ fn read(root: &Table<'_>) -> Option<Setup> {
         timeouts: &timeouts,
         library: &library,
     };
-    let read = meter::all(root, &around, &known_brokers);
+    let mut read = meter::all(root, &around, &known_brokers);
     // Read whatever the rest came to: a mistake in one table hides none in another.
     let (every_load_metered, losses) = balance(root);
-    let relations = relations::check(root, &read.said, &read.meters);
+    let relations = relations::check(root, &mut read);
     let mut park = park?;
     park.relations = relations;
     park.every_load_metered = every_load_metered;

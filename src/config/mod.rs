@@ -13,6 +13,7 @@
 pub mod broker;
 pub mod bus;
 pub mod check;
+mod derived;
 pub mod endpoint;
 pub mod field;
 pub mod meaning;

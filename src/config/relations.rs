@@ -1,10 +1,13 @@
-//! What meters say of each other: which one stands behind which.
+//! What meters say of each other: which one stands behind which, and which is computed
+//! from others.
 //!
 //! A meter names others before these are read, so that what it says is kept with its
 //! place in the file, and checked when all are known.
 
 use std::sync::Arc;
 
+use super::derived;
+use super::meter::Read;
 use super::read::{Table, closest};
 use crate::domain::meter::{Carrier, Meter};
 use crate::domain::relations::Relations;
@@ -78,10 +81,11 @@ impl Said {
 }
 
 /// Checks what tables said against all meters.
-pub(super) fn check(root: &Table<'_>, said: &Said, meters: &[Meter]) -> Relations {
-    let topology = topology(root, said);
-    foreign(root, said, meters);
-    Relations { topology }
+pub(super) fn check(root: &Table<'_>, read: &mut Read) -> Relations {
+    let derived = derived::all(root, read);
+    let topology = topology(root, &read.said);
+    foreign(root, &read.said, &read.meters);
+    Relations { topology, derived }
 }
 
 /// The places of all meters; none has one where something is wrong.
@@ -144,4 +148,4 @@ fn foreign(root: &Table<'_>, said: &Said, meters: &[Meter]) {
 
 #[cfg(test)]
 #[path = "relations_tests.rs"]
-mod tests;
+pub(super) mod tests;

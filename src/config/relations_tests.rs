@@ -8,7 +8,10 @@ use super::super::read::Problem;
 type Case<'a> = (&'a [(&'a str, &'a str, &'a str)], &'a [&'a str]);
 
 /// A park with these meters: id, role, further keys.
-pub(super) fn read(meters: &[(&str, &str, &str)], rest: &str) -> Result<Setup, Vec<Problem>> {
+pub(in crate::config) fn read(
+    meters: &[(&str, &str, &str)],
+    rest: &str,
+) -> Result<Setup, Vec<Problem>> {
     let mut text = String::from(
         "[park]\nid = \"p\"\ntime_zone = \"UTC\"\n[bus.main.tcp]\nhost = \"10.0.0.1\"\n",
     );
@@ -27,7 +30,7 @@ pub(super) fn read(meters: &[(&str, &str, &str)], rest: &str) -> Result<Setup, V
 }
 
 /// Path, fact and remedy of every problem.
-pub(super) fn told(read: Result<Setup, Vec<Problem>>) -> Vec<String> {
+pub(in crate::config) fn told(read: Result<Setup, Vec<Problem>>) -> Vec<String> {
     let problems = read.map(drop).unwrap_err();
     problems
         .iter()

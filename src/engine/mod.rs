@@ -11,6 +11,7 @@
 //! recovery after a crash run through this same code.
 
 pub mod book;
+mod derived;
 mod now;
 pub mod record;
 pub mod today;
@@ -167,7 +168,11 @@ impl Engine {
         let books: Vec<MeterBook> = park
             .meters
             .iter()
-            .map(|meter| MeterBook::new(meter, left(&meter.id)))
+            .map(|meter| match park.relations.expression(&meter.id) {
+                // Its entries follow from those of others, when an interval is settled.
+                Some(_) => MeterBook::new(&derived::without_points(meter), None),
+                None => MeterBook::new(meter, left(&meter.id)),
+            })
             .collect();
         let feeds = park
             .meters
