@@ -2,6 +2,7 @@
 
 pub mod allocate;
 pub mod balance;
+pub mod boundary;
 pub mod carbon;
 pub mod closure;
 pub mod commission;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::domain::boundary::Netting;
 use crate::domain::flow::{Flow, Powers};
 use crate::domain::meter::{Carrier, Meter, MeterIndex, Nature, Park};
 use crate::domain::quality::{Quality, Reason};
@@ -182,6 +183,8 @@ pub struct LiveView {
     pub clock_trusted: bool,
     /// The flows.
     pub powers: Powers,
+    /// Over which time import and export were netted; none without a meter at the grid.
+    pub netting: Option<Netting>,
     /// The day's ratios.
     pub ratios: Ratios,
     /// Every meter, in the order of the configuration.
@@ -201,6 +204,7 @@ impl LiveView {
             stored_until: None,
             clock_trusted: true,
             powers,
+            netting: None,
             ratios: Ratios::default(),
             meters: Vec::new(),
             sinks: Vec::new(),
