@@ -77,6 +77,7 @@ mod tests {
             meters: Vec::new(),
             every_load_metered: false,
             losses: None,
+            relations: crate::domain::relations::Relations::default(),
         };
         Frame {
             at: epoch,

@@ -22,7 +22,7 @@ use super::history::{History, sparse};
 use super::outbox::{Answer, Outbox};
 use super::publish::{Beside, Board};
 use crate::domain::interval::Interval;
-use crate::domain::meter::PointIndex;
+use crate::domain::meter::{Meter, PointIndex};
 use crate::domain::snapshot::Reading;
 use crate::engine::record::Recorder;
 use crate::engine::{Engine, Frame, Tick};
@@ -106,6 +106,10 @@ impl Heart {
         for interval in std::mem::take(&mut parts.unjournaled) {
             outbox.record(&mut parts.recorder, &interval);
         }
+        // Nobody asks a meter that is computed from others.
+        let park = parts.engine.park();
+        let computed = |meter: &Meter| park.relations.expression(&meter.id).is_some();
+        let asked = park.meters.iter().map(computed).collect();
         let begun = mono();
         let watchdog = watchdog_period().map(|period| {
             let mut watchdog = Watchdog::new(period);
@@ -120,7 +124,7 @@ impl Heart {
             held,
             distrust: None,
             details: vec![Details::new(); meters],
-            asked: vec![false; meters],
+            asked,
             agreements: Agreements::default(),
             seq: 0,
             begun,
@@ -410,6 +414,7 @@ impl Heart {
     fn take_tick(&mut self, tick: Tick, at: Timestamp) -> Frame {
         if self.parts.recorder.waiting() < MOST_WAITING {
             self.parts.recorder.balance(at, &tick.frame.powers);
+            self.parts.recorder.derived(at, &tick.frame.meters);
         }
         self.outbox.take(tick)
     }

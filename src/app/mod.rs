@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::config::Setup;
-use crate::domain::balance::settle;
+use crate::domain::balance::settle_all;
 use crate::domain::meter::Park;
 use crate::sink::stats::SinkStats;
 use crate::source::{SOURCE_QUEUE, SourceStats};
@@ -236,7 +236,7 @@ fn open_store(
     let settled = Arc::clone(park);
     let (store, found) = Store::open(
         settings,
-        Box::new(move |entries, shape, span| settle(&settled, entries, shape, span)),
+        Box::new(move |entries, shape, span| settle_all(&settled, entries, shape, span)),
     )?;
     if let Some(theirs) = store.meta(meta::PARK)?
         && theirs != *park.id

@@ -10,6 +10,7 @@ use super::heart::Details;
 use super::losses::Losses;
 use crate::config::Setup;
 use crate::domain::balance::powers;
+use crate::domain::boundary::netting;
 use crate::domain::interval::Interval;
 use crate::domain::meter::{Nature, Park};
 use crate::domain::quality::{Gaps, Reason};
@@ -80,6 +81,7 @@ impl Board {
         view.seq = beside.seq;
         view.clock_trusted = beside.clock_trusted;
         view.stored_until = self.store.stored_until();
+        view.netting = netting(&self.park);
         view.ratios = Ratios {
             self_consumption: frame.ratios.self_consumption,
             self_sufficiency: frame.ratios.self_sufficiency,
@@ -208,6 +210,7 @@ impl Board {
             .meters
             .iter()
             .zip(counts)
+            .filter(|(meter, _)| self.park.relations.expression(&meter.id).is_none())
             .map(|(meter, counts)| MeterNumbers {
                 id: Arc::clone(&meter.id),
                 reads: Outcome::ALL

@@ -18,7 +18,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::AppError;
-use crate::domain::balance::settle;
+use crate::domain::balance::settle_all;
 use crate::domain::event::{MeterEvent, corrected, standing};
 use crate::domain::interval::{CLOSE_AFTER_S, Channel, Entry, ExportShape, Interval, Span};
 use crate::domain::meter::Park;
@@ -96,7 +96,7 @@ pub fn recompute(
     let shapes = reader.shapes(period.start, period.end)?;
     drop(reader);
     let replay = replay(park, dir, &events, period)?;
-    let mut done = compare(ledger, &replay, &standing(&events));
+    let mut done = compare(park, ledger, &replay, &standing(&events));
     let moved: Vec<(Span, ExportShape)> = replay
         .closed
         .iter()
@@ -109,7 +109,7 @@ pub fn recompute(
     if write && (!done.differences.is_empty() || !moved.is_empty()) {
         let settled = Arc::clone(park);
         let settle: Settle =
-            Box::new(move |entries, shape, span| settle(&settled, entries, shape, span));
+            Box::new(move |entries, shape, span| settle_all(&settled, entries, shape, span));
         let entries = done.differences.iter().map(|one| one.now.clone()).collect();
         done.revisions = ledger::revise(dir, entries, moved, &settle)?;
     }
@@ -206,10 +206,17 @@ fn late(
     Ok(late)
 }
 
-fn compare(ledger: Vec<Entry>, replay: &Replay, standing: &[MeterEvent]) -> Recomputed {
+fn compare(
+    park: &Park,
+    ledger: Vec<Entry>,
+    replay: &Replay,
+    standing: &[MeterEvent],
+) -> Recomputed {
     let mut done = Recomputed::default();
     let mut offsets: BTreeMap<(Arc<str>, Channel), MilliwattHours> = BTreeMap::new();
-    for before in ledger {
+    // What is computed from others follows from them when they are written.
+    let measured = |entry: &Entry| park.relations.expression(&entry.meter).is_none();
+    for before in ledger.into_iter().filter(measured) {
         let key = (before.span, Arc::clone(&before.meter), before.channel);
         let is_known = replay
             .begins

@@ -10,8 +10,9 @@ use toml::de::DeTable;
 use super::polled::Around;
 use super::read::{Problem, Problems, Table, list};
 use super::template::Library;
-use super::{Setup, StoreSetup, WebSetup, broker, bus, endpoint, meter, units};
+use super::{Setup, StoreSetup, WebSetup, broker, bus, endpoint, meter, relations, units};
 use crate::domain::meter::{Losses, Park};
+use crate::domain::relations::Relations;
 use crate::domain::units::Power;
 
 /// Lengths of a settlement interval, minutes, by their name.
@@ -86,10 +87,12 @@ fn read(root: &Table<'_>) -> Option<Setup> {
         timeouts: &timeouts,
         library: &library,
     };
-    let read = meter::all(root, &around, &known_brokers);
+    let mut read = meter::all(root, &around, &known_brokers);
     // Read whatever the rest came to: a mistake in one table hides none in another.
     let (every_load_metered, losses) = balance(root);
+    let relations = relations::check(root, &mut read);
     let mut park = park?;
+    park.relations = relations;
     park.every_load_metered = every_load_metered;
     park.losses = losses;
     park.meters = read.meters;
@@ -209,6 +212,7 @@ fn park(root: &Table<'_>) -> Option<Park> {
         meters: Vec::new(),
         every_load_metered: false,
         losses: None,
+        relations: Relations::default(),
     })
 }
 

@@ -10,6 +10,7 @@ use super::heat;
 use super::polled::{Around, meter};
 use super::ratio::{Ratios, ratios};
 use super::read::{Table, closest, list};
+use super::relations::Said;
 use super::sensor::sensor;
 use super::template::Shared;
 use super::units;
@@ -37,6 +38,8 @@ pub struct Read {
     pub multipliers: BTreeMap<Arc<str>, (i128, i128)>,
     /// Every id so far, also of meters with a mistake elsewhere.
     pub(super) ids: Vec<String>,
+    /// What the meters say of each other.
+    pub(super) said: Said,
 }
 
 impl Read {
@@ -56,13 +59,15 @@ impl Read {
 pub fn all(root: &Table<'_>, around: &Around<'_>, brokers: &Known) -> Read {
     let mut read = Read::default();
     if root.has("meter") {
-        for table in root.tables("meter") {
+        for (nth, table) in root.tables("meter").into_iter().enumerate() {
+            read.said.begin("meter", nth);
             meter(&table, around, &mut read);
             table.finish();
         }
     }
     if root.has("sensor") {
-        for table in root.tables("sensor") {
+        for (nth, table) in root.tables("sensor").into_iter().enumerate() {
+            read.said.begin("sensor", nth);
             sensor(&table, brokers, &mut read);
             table.finish();
         }

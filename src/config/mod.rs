@@ -13,6 +13,7 @@
 pub mod broker;
 pub mod bus;
 pub mod check;
+mod derived;
 pub mod endpoint;
 pub mod field;
 mod heat;
@@ -23,6 +24,7 @@ pub mod point;
 pub mod polled;
 pub mod ratio;
 pub mod read;
+mod relations;
 pub mod sensor;
 mod sunspec;
 pub mod template;

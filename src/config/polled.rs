@@ -39,6 +39,7 @@ pub struct Around<'a> {
 /// Reads one meter.
 pub(super) fn meter(table: &Table<'_>, around: &Around<'_>, read: &mut Read) {
     let common = common(table, &mut read.ids);
+    read.said.hear(table, common.id.as_ref(), &str::to_owned);
     let template = template(table, around.library);
     table.required("bus", "main");
     let bus = table.parsed("bus", "main", |text| known(text, around.buses, "bus"));

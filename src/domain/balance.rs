@@ -19,10 +19,12 @@
 use std::ops::{Add, Sub};
 use std::sync::Arc;
 
+use super::derived;
 use super::flow::{Energies, Flows, Known, Powers, Stated};
 use super::interval::{Channel, Entry, ExportShape, Span, channels};
 use super::meter::{Carrier, Meter, MeterIndex, Park, Term};
 use super::quality::{Gaps, Quality, Reason};
+pub(super) use super::stated::combine;
 use super::units::{MilliwattHours, Power, to_f64};
 
 /// An amount that a balance can add up: watt or milliwatt-hours.
@@ -57,20 +59,32 @@ pub struct Parts<N> {
     pub negative: Stated<N>,
 }
 
-impl Parts<f64> {
-    /// The parts of a signed power.
+impl<N: Amount> Parts<N> {
+    /// The parts of a signed amount: all of it goes one way.
     #[must_use]
-    pub fn of_power(power: Stated<f64>) -> Self {
-        match power {
+    pub fn of_net(net: Stated<N>) -> Self {
+        let way = |known: &Known<N>, amount: N| {
+            let amount = if amount < N::ZERO { N::ZERO } else { amount };
+            Ok(known.with(amount))
+        };
+        match net {
             Ok(known) => Self {
-                positive: Ok(known.with(known.value.max(0.0))),
-                negative: Ok(known.with((-known.value).max(0.0))),
+                positive: way(&known, known.value),
+                negative: way(&known, N::ZERO - known.value),
             },
             Err(gaps) => Self {
                 positive: Err(gaps.clone()),
                 negative: Err(gaps),
             },
         }
+    }
+}
+
+impl Parts<f64> {
+    /// The parts of a signed power.
+    #[must_use]
+    pub fn of_power(power: Stated<f64>) -> Self {
+        Self::of_net(power)
     }
 }
 
@@ -136,45 +150,42 @@ pub fn attribute<N: Amount>(
     }
 }
 
-/// Two statements made one; what either lacks, the result lacks.
-pub(super) fn combine<N: Copy>(
-    a: &Stated<N>,
-    b: &Stated<N>,
-    with: impl Fn(N, N) -> N,
-) -> Stated<N> {
-    match (a, b) {
-        (Ok(a), Ok(b)) => Ok(Known {
-            value: with(a.value, b.value),
-            quality: a.quality.worst(b.quality),
-            oldest: match (a.oldest, b.oldest) {
-                (Some(a), Some(b)) => Some(a.min(b)),
-                (one, other) => one.or(other),
-            },
-            coverage_pct: a.coverage_pct.min(b.coverage_pct),
-        }),
-        (Err(gaps), Ok(_)) | (Ok(_), Err(gaps)) => Err(gaps.clone()),
-        (Err(a), Err(b)) => {
-            let mut gaps = a.clone();
-            gaps.join(b);
-            Err(gaps)
-        }
-    }
-}
-
-fn add<N: Amount>(a: &Stated<N>, b: &Stated<N>) -> Stated<N> {
+pub(super) fn add<N: Amount>(a: &Stated<N>, b: &Stated<N>) -> Stated<N> {
     combine(a, b, |a, b| a + b)
 }
 
-fn subtract<N: Amount>(a: &Stated<N>, b: &Stated<N>) -> Stated<N> {
+pub(super) fn subtract<N: Amount>(a: &Stated<N>, b: &Stated<N>) -> Stated<N> {
     combine(a, b, |a, b| a - b)
 }
 
-/// The sums of one term: every meter whose role stands there.
+/// The sums of one term: every meter whose role stands there and that no other of them
+/// has counted.
 struct Sum<N> {
     positive: Stated<N>,
     negative: Stated<N>,
     net: Stated<N>,
     members: usize,
+}
+
+/// The meters that a term adds up. One that stands behind another of the term is in that
+/// one's count already, and is left out.
+#[must_use]
+pub fn members(park: &Park, carrier: Carrier, term: Term) -> Vec<MeterIndex> {
+    let stands = |(_, meter): &(MeterIndex, &Meter)| meter.role.term(carrier) == Some(term);
+    let standing = park.meters.iter().enumerate().filter(stands);
+    let topology = &park.relations.topology;
+    if topology.is_flat() {
+        return standing.map(|(index, _)| index).collect();
+    }
+    let standing: Vec<(MeterIndex, &str)> =
+        standing.map(|(index, meter)| (index, &*meter.id)).collect();
+    let ids: Vec<&str> = standing.iter().map(|(_, id)| *id).collect();
+    let counted = topology.counted(&ids);
+    standing
+        .into_iter()
+        .filter(|(_, id)| counted.contains(id))
+        .map(|(index, _)| index)
+        .collect()
 }
 
 fn sum<N: Amount>(
@@ -189,13 +200,11 @@ fn sum<N: Amount>(
         net: Ok(Known::given(N::ZERO)),
         members: 0,
     };
-    for (index, meter) in park.meters.iter().enumerate() {
-        if meter.role.term(carrier) == Some(term) {
-            let part = parts(index, carrier);
-            sum.positive = add(&sum.positive, &part.positive);
-            sum.negative = add(&sum.negative, &part.negative);
-            sum.members += 1;
-        }
+    for index in members(park, carrier, term) {
+        let part = parts(index, carrier);
+        sum.positive = add(&sum.positive, &part.positive);
+        sum.negative = add(&sum.negative, &part.negative);
+        sum.members += 1;
     }
     sum.net = subtract(&sum.positive, &sum.negative);
     sum
@@ -386,7 +395,12 @@ pub fn settle(park: &Park, entries: &[Entry], shape: ExportShape, span: Span) ->
     let fixed = park.losses.map_or(Power::ZERO, |losses| losses.fixed);
     let exported = shape.generation_wh + shape.battery_wh;
     let share = (exported > 0.0).then(|| shape.generation_wh / exported);
+    let derived = derived::energies(park, entries);
     let parts = |index: MeterIndex, carrier: Carrier| -> Parts<MilliwattHours> {
+        let computed = derived.iter().find(|one| one.meter == index);
+        if let Some(one) = computed.filter(|one| one.carrier == carrier) {
+            return Parts::of_net(one.net.clone());
+        }
         let Some(meter) = park.meters.get(index) else {
             return Parts {
                 positive: Err(Gaps::config()),
@@ -407,8 +421,35 @@ pub fn settle(park: &Park, entries: &[Entry], shape: ExportShape, span: Span) ->
     )
 }
 
+/// A span, settled: its flows, and the entries of the meters that are computed from others.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settled {
+    /// The flows.
+    pub flows: Energies,
+    /// What follows from the entries of other meters.
+    pub derived: Vec<Entry>,
+}
+
+impl From<Energies> for Settled {
+    fn from(flows: Energies) -> Self {
+        Self {
+            flows,
+            derived: Vec::new(),
+        }
+    }
+}
+
+/// The flows of an interval, with the entries of derived meters that belong to them.
+#[must_use]
+pub fn settle_all(park: &Park, entries: &[Entry], shape: ExportShape, span: Span) -> Settled {
+    Settled {
+        flows: settle(park, entries, shape, span),
+        derived: derived::entries(park, entries, span),
+    }
+}
+
 /// What the entries say of a channel.
-fn stated(meter: &Meter, channel: Channel, entries: &[Entry]) -> Stated<MilliwattHours> {
+pub(super) fn stated(meter: &Meter, channel: Channel, entries: &[Entry]) -> Stated<MilliwattHours> {
     if !channels(meter)
         .iter()
         .any(|(tracked, _)| *tracked == channel)

@@ -52,6 +52,7 @@ fn park(roles: &[&str]) -> Park {
         meters: roles.iter().map(|role| meter(role, role)).collect(),
         every_load_metered: true,
         losses: None,
+        relations: crate::domain::relations::Relations::default(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! The sums themselves are struck by [`super::balance`]; **this table says the same**, which
 //! a property holds against it. What is no sum of meters says how it comes about instead.
 
+use super::balance;
 use super::flow::Flow;
 use super::interval::Channel;
 use super::meter::{Carrier, MeterIndex, Park, Term};
@@ -116,15 +117,13 @@ pub fn members(
     park: &Park,
     carrier: Carrier,
     part: Part,
-) -> impl Iterator<Item = (MeterIndex, Channel)> + '_ {
+) -> impl Iterator<Item = (MeterIndex, Channel)> {
     let channel = Channel {
         carrier,
         positive: part.positive,
     };
-    let meters = park.meters.iter().enumerate();
-    meters
-        .filter(move |(_, meter)| meter.role.term(carrier) == Some(part.term))
-        .map(move |(index, _)| (index, channel))
+    let counted = balance::members(park, carrier, part.term).into_iter();
+    counted.map(move |index| (index, channel))
 }
 
 #[cfg(test)]

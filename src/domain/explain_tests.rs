@@ -6,6 +6,7 @@ use super::*;
 use crate::domain::balance::powers;
 use crate::domain::flow::{FLOWS, Known};
 use crate::domain::meter::{Freshness, Meter, Point, Quantity, ROLES};
+use crate::domain::topology::{Placed, Topology};
 
 /// Two meters of every role, with every load metered.
 fn park() -> Park {
@@ -35,6 +36,7 @@ fn park() -> Park {
         meters: (0..2 * ROLES.len()).map(meter).collect(),
         every_load_metered: true,
         losses: None,
+        relations: crate::domain::relations::Relations::default(),
     }
 }
 
@@ -83,4 +85,22 @@ proptest! {
 
 fn made_net(term: Term) -> [Part; 2] {
     [part(term, true, false), part(term, false, true)]
+}
+
+#[test]
+fn a_meter_behind_another_of_its_term_is_no_part_of_the_sum() {
+    let mut park = park();
+    park.meters[1].role = park.meters[0].role;
+    let first = std::sync::Arc::clone(&park.meters[0].id);
+    let placed = |(index, meter): (usize, &Meter)| Placed {
+        meter: std::sync::Arc::clone(&meter.id),
+        behind: (index == 1).then(|| std::sync::Arc::clone(&first)),
+    };
+    let placed: Vec<Placed> = park.meters.iter().enumerate().map(placed).collect();
+    park.relations.topology = Topology::new(&placed).unwrap();
+    let grid = part(Term::Grid, true, true);
+    let members: Vec<MeterIndex> = members(&park, Carrier::Electricity, grid)
+        .map(|(index, _)| index)
+        .collect();
+    assert_eq!(members, [0, ROLES.len()]);
 }

@@ -13,9 +13,8 @@
 
 use std::sync::Arc;
 
-use super::balance::combine;
-use super::flow::{Known, Stated};
 use super::quality::{Gaps, Quality, Reason};
+use super::stated::{Known, Stated, combine};
 use super::units::{MilliwattHours, decimal, to_f64};
 
 /// A factor has at most so many decimals and so many digits before them: the product
@@ -164,6 +163,11 @@ impl Expression {
             ));
         }
         Ok(Self { terms })
+    }
+
+    /// The meters, each once, in the order of the text.
+    pub fn meters(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.terms.iter().map(|term| &term.meter)
     }
 
     /// The meters with their factors, each once, in the order of the text.

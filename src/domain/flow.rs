@@ -5,11 +5,10 @@
 //! ([`f64`] watt) at a tick and energy ([`MilliwattHours`]) over an interval; a
 //! [`Flows`] holds one [`Stated`] for each.
 
-use jiff::Timestamp;
-
 use super::meter::Carrier;
-use super::quality::{Gaps, Quality};
 use super::units::MilliwattHours;
+
+pub use super::stated::{Known, Stated};
 
 /// A flow of one of the balances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -111,46 +110,6 @@ impl Flow {
             .map(|row| row.flow)
     }
 }
-
-/// A number that is known, with what it rests on.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Known<N> {
-    /// The number.
-    pub value: N,
-    /// The worst quality of its inputs.
-    pub quality: Quality,
-    /// The oldest of its inputs; none for a number that rests on no reading.
-    pub oldest: Option<Timestamp>,
-    /// The least coverage of its inputs, percent of the time it stands for.
-    pub coverage_pct: f64,
-}
-
-impl<N> Known<N> {
-    /// A number that rests on no reading: an absent piece of equipment.
-    #[must_use]
-    pub fn given(value: N) -> Self {
-        Self {
-            value,
-            quality: Quality::Good,
-            oldest: None,
-            coverage_pct: 100.0,
-        }
-    }
-
-    /// The same evidence for another number.
-    #[must_use]
-    pub fn with<M>(&self, value: M) -> Known<M> {
-        Known {
-            value,
-            quality: self.quality,
-            oldest: self.oldest,
-            coverage_pct: self.coverage_pct,
-        }
-    }
-}
-
-/// A number that is known, or everything that is missing for it.
-pub type Stated<N> = Result<Known<N>, Gaps>;
 
 /// One statement for every flow.
 #[derive(Debug, Clone, PartialEq)]

@@ -21,6 +21,7 @@ use jiff::tz::TimeZone;
 use super::heat::integration::CutOffs;
 use super::heat::meter::HeatMeter;
 pub use super::heat::meter::Pipe;
+use super::relations::Relations;
 use super::units::{CountUnit, Power};
 
 /// Place of a meter in [`Park::meters`].
@@ -407,6 +408,8 @@ pub struct Park {
     pub every_load_metered: bool,
     /// Losses that no meter sees; none where the configuration is silent.
     pub losses: Option<Losses>,
+    /// How the meters stand to each other.
+    pub relations: Relations,
 }
 
 impl Park {

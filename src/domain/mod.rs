@@ -2,10 +2,12 @@
 
 pub mod allocate;
 pub mod balance;
+pub mod boundary;
 pub mod carbon;
 pub mod closure;
 pub mod commission;
 pub mod counter;
+pub mod derived;
 pub mod event;
 pub mod explain;
 pub mod expression;
@@ -17,8 +19,11 @@ pub mod meter;
 pub mod photovoltaic;
 pub mod quality;
 pub mod reconcile;
+pub mod relations;
 pub mod schema;
 pub mod snapshot;
+pub mod stated;
+pub mod submeter;
 pub mod sun;
 pub mod time;
 pub mod topology;

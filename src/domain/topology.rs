@@ -67,7 +67,7 @@ fn circle(meters: &[Arc<str>]) -> String {
 }
 
 /// Meters in their places.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Topology {
     order: Vec<Arc<str>>,
     behind: HashMap<Arc<str>, Arc<str>>,
@@ -145,6 +145,20 @@ impl Topology {
             done.extend(path.iter().map(|meter| &***meter));
         }
         circles
+    }
+
+    /// Whether no meter stands behind another.
+    #[must_use]
+    pub fn is_flat(&self) -> bool {
+        self.behind.is_empty()
+    }
+
+    /// The meters that others stand behind, in the order of the configuration.
+    pub fn parents(&self) -> impl Iterator<Item = &Arc<str>> {
+        let parents: HashSet<&str> = self.behind.values().map(|before| &**before).collect();
+        self.order
+            .iter()
+            .filter(move |one| parents.contains(&***one))
     }
 
     /// The meters directly behind a meter, in the order of the configuration.

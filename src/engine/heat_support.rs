@@ -71,6 +71,7 @@ pub fn park(meter: Meter) -> Arc<Park> {
         meters: vec![meter],
         every_load_metered: false,
         losses: None,
+        relations: crate::domain::relations::Relations::default(),
     })
 }
 

@@ -12,6 +12,7 @@
 
 pub mod book;
 mod check;
+mod derived;
 mod events;
 mod hear;
 mod heat;
@@ -163,7 +164,11 @@ impl Engine {
         let books: Vec<MeterBook> = park
             .meters
             .iter()
-            .map(|meter| MeterBook::new(meter, left(&meter.id)))
+            .map(|meter| match park.relations.expression(&meter.id) {
+                // Its entries follow from those of others, when an interval is settled.
+                Some(_) => MeterBook::new(&derived::without_points(meter), None),
+                None => MeterBook::new(meter, left(&meter.id)),
+            })
             .collect();
         let feeds = park
             .meters

@@ -46,6 +46,9 @@ impl Engine {
         let Some(meter) = self.park.meters.get(index) else {
             return Err(Gaps::config());
         };
+        if let Some(expression) = self.park.relations.expression(&meter.id) {
+            return self.derived_power(expression, carrier, now);
+        }
         let gap = |reason| Gaps::one(&meter.id, reason);
         if let Some(point) = meter.power_point(carrier) {
             let standing = self
@@ -145,7 +148,9 @@ impl Engine {
             trouble,
             notes,
             heat: self.books.get(index).and_then(MeterHeat::of),
-            age_s: newest.map(|at| age(at, now).as_secs_f64()),
+            age_s: newest
+                .or_else(|| oldest(electricity.as_ref().or(heat.as_ref())))
+                .map(|at| age(at, now).as_secs_f64()),
             power_w: if both {
                 watts(&electricity)
             } else {
@@ -154,4 +159,9 @@ impl Engine {
             heat_power_w: if both { watts(&heat) } else { None },
         }
     }
+}
+
+/// The oldest reading that a power rests on.
+fn oldest(power: Option<&Stated<f64>>) -> Option<jiff::Timestamp> {
+    power?.as_ref().ok()?.oldest
 }

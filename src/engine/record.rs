@@ -16,6 +16,7 @@ use crate::domain::quality::{Quality, Reason};
 use crate::domain::schema;
 use crate::domain::snapshot::{Reading, Value};
 use crate::domain::units::CountUnit;
+use crate::engine::MeterNow;
 use crate::wire::line_protocol::{FieldValue, ParsedLine, Writer, series_key};
 
 /// The fields of a point in a row.
@@ -259,6 +260,31 @@ impl Recorder {
         }
     }
 
+    /// Writes what a tick says of the meters that are computed from others, each as often
+    /// as the slowest meter that it rests on is read.
+    pub fn derived(&mut self, at: Timestamp, meters: &[MeterNow]) {
+        let park = Arc::clone(&self.park);
+        for (place, (meter, now)) in park.meters.iter().zip(meters).enumerate() {
+            let every_s = i64::try_from(meter.period.as_secs()).unwrap_or(1).max(1);
+            let is_due = at.as_second().rem_euclid(every_s) == 0;
+            if !is_due || park.relations.expression(&meter.id).is_none() {
+                continue;
+            }
+            let Some(rows) = self.meters.get(place) else {
+                continue;
+            };
+            self.rows.begin(&rows.key);
+            if let (Some(watts), Some(power)) = (now.power_w, rows.points.first()) {
+                self.rows.float(power.value, watts);
+            }
+            self.rows.int(schema::QUALITY, now.quality.code());
+            if let Some(reason) = now.reason {
+                self.rows.int(schema::REASON, reason.code());
+            }
+            self.rows.end(at.as_millisecond());
+        }
+    }
+
     /// Writes that the journal had to drop points.
     pub fn dropped(&mut self, at: Timestamp, points: u64) {
         self.rows
@@ -309,6 +335,15 @@ impl Recorder {
         let tag = |name: &str| line.tags.iter().find(|(key, _)| key == name);
         let index: MeterIndex = self.park.meter(&tag("meter")?.1)?;
         let rows = self.meters.get(index)?;
+        // What is computed is computed again.
+        if self
+            .park
+            .relations
+            .expression(&self.park.meters.get(index)?.id)
+            .is_some()
+        {
+            return None;
+        }
         let field = |name: &str| {
             line.fields
                 .iter()

@@ -48,6 +48,7 @@ fn park(meters: Vec<Meter>) -> Arc<Park> {
         meters,
         every_load_metered: false,
         losses: None,
+        relations: crate::domain::relations::Relations::default(),
     })
 }
 

@@ -45,6 +45,7 @@ fn park(modulus: Option<i128>) -> Arc<Park> {
         meters: vec![meter],
         every_load_metered: false,
         losses: None,
+        relations: crate::domain::relations::Relations::default(),
     })
 }
 

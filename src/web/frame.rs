@@ -13,6 +13,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::live::{HeatView, LiveView, MeterView, Place, VERSION, seconds};
+use crate::domain::boundary::Netting;
 use crate::domain::flow::{FLOWS, FlowRow, Stated};
 use crate::domain::interval::Interval;
 use crate::domain::meter::Carrier;
@@ -120,6 +121,8 @@ struct LiveJson<'a> {
     version: &'static str,
     electricity: BalanceJson<'a>,
     heat: BalanceJson<'a>,
+    netting: Option<&'static str>,
+    netting_window_s: Option<f64>,
     ratios: RatiosJson,
     meters: Vec<MeterJson<'a>>,
     sinks: Vec<SinkJson<'a>>,
@@ -148,6 +151,8 @@ impl Serialize for LiveView {
             version: VERSION,
             electricity: balance(Carrier::Electricity),
             heat: balance(Carrier::Heat),
+            netting: self.netting.map(Netting::name),
+            netting_window_s: self.netting.and_then(Netting::window_s),
             ratios: RatiosJson {
                 self_consumption: self.ratios.self_consumption,
                 self_sufficiency: self.ratios.self_sufficiency,

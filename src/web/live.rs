@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use crate::domain::boundary::Netting;
 use crate::domain::flow::{Flow, Powers};
 use crate::domain::heat::integration::Sum;
 use crate::domain::meter::{Carrier, Meter, MeterIndex, Nature, Park};
@@ -226,6 +227,8 @@ pub struct LiveView {
     pub clock_trusted: bool,
     /// The flows.
     pub powers: Powers,
+    /// Over which time import and export were netted; none without a meter at the grid.
+    pub netting: Option<Netting>,
     /// The day's ratios.
     pub ratios: Ratios,
     /// Every meter, in the order of the configuration.
@@ -245,6 +248,7 @@ impl LiveView {
             stored_until: None,
             clock_trusted: true,
             powers,
+            netting: None,
             ratios: Ratios::default(),
             meters: Vec::new(),
             sinks: Vec::new(),
@@ -303,6 +307,7 @@ mod tests {
             meters: vec![meter.clone()],
             every_load_metered: false,
             losses: None,
+            relations: crate::domain::relations::Relations::default(),
         };
         let mut snapshot = Snapshot::new(&park);
         if !values.is_empty() {

@@ -28,7 +28,11 @@ pub fn chosen(setup: &Setup, ids: &[String]) -> Result<Vec<MeterIndex>, Failure>
         places.push(place);
     }
     if places.is_empty() {
-        places = (0..meters.len()).collect();
+        // Behind a meter that is computed from others is no device.
+        let computed = |id: &str| setup.park.relations.expression(id).is_some();
+        let devices = meters.iter().enumerate();
+        let devices = devices.filter(|(_, meter)| !computed(&meter.id));
+        places = devices.map(|(place, _)| place).collect();
     }
     Ok(places)
 }

@@ -36,6 +36,7 @@ pub(super) fn sensor(table: &Table<'_>, brokers: &Known, read: &mut Read) {
 fn one(table: &Table<'_>, captured: &Captured, brokers: &Known, read: &mut Read) {
     let fill = |text: &str| captures::fill(text, captured);
     let common = common_as(table, &mut read.ids, &fill);
+    read.said.hear(table, common.id.as_ref(), &fill);
     table.required("broker", "park");
     let broker = table.parsed("broker", "park", |text| known(text, brokers, "broker"));
     let (freshness, every) = freshness(table);

@@ -26,11 +26,11 @@ pub use reader::LedgerReader;
 use super::error::StoreError;
 use super::pending::Pending;
 use super::place::{self, sync_dir};
-use crate::domain::flow::Energies;
+use crate::domain::balance::Settled;
 use crate::domain::interval::{Entry, ExportShape, Interval, Span};
 
-/// The flows of a span from its entries: `domain::balance::settle` with the park.
-pub type Settle = Box<dyn Fn(&[Entry], ExportShape, Span) -> Energies + Send>;
+/// What a span comes to from its entries: `domain::balance::settle_all` with the park.
+pub type Settle = Box<dyn Fn(&[Entry], ExportShape, Span) -> Settled + Send>;
 
 /// How long a statement waits for another process that holds the file: longer
 /// than a report's longest query.

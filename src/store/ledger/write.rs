@@ -168,12 +168,16 @@ fn revise(
     settle: &Settle,
 ) -> rusqlite::Result<Option<Interval>> {
     let (start, end) = rows::ends(span);
-    let flows = settle(
+    let settled = settle(
         &rows::entries(connection, span)?,
         shape(connection, span)?,
         *span,
     );
-    let cells = rows::cells(&flows);
+    // A late revision of a meter revises those that are computed from it.
+    for entry in &settled.derived {
+        put_entry(connection, entry)?;
+    }
+    let cells = rows::cells(&settled.flows);
     let head: Option<i64> = connection
         .prepare_cached(
             "SELECT revision FROM revision WHERE start_ms = ?1 AND end_ms = ?2
@@ -242,3 +246,7 @@ pub(super) fn set_meta(connection: &Connection, key: &str, value: &str) -> rusql
         .execute(params![key, value])?;
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "derived_tests.rs"]
+mod derived_tests;

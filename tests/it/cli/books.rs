@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value as Json;
 use sunledger::app::meta;
 use sunledger::config;
-use sunledger::domain::balance::settle;
+use sunledger::domain::balance::settle_all;
 use sunledger::domain::flow::Flow;
 use sunledger::domain::quality::Quality;
 use sunledger::domain::snapshot::{Reading, Value};
@@ -69,7 +69,8 @@ fn recorded(dir: &Path, late: bool) -> PathBuf {
     let setup = config::load(&path).unwrap_or_else(|error| panic!("{error}: {error:?}"));
     let park = Arc::clone(&setup.park);
     let settled = Arc::clone(&park);
-    let rule: Settle = Box::new(move |entries, shape, span| settle(&settled, entries, shape, span));
+    let rule: Settle =
+        Box::new(move |entries, shape, span| settle_all(&settled, entries, shape, span));
     let settings = Settings {
         dir: setup.store.dir.clone(),
         keep_days: 35,
@@ -364,7 +365,8 @@ async fn a_store_takes_up_events_and_revisions_that_a_command_made_beside_it() {
     let path = recorded(dir.path(), false);
     let setup = config::load(&path).unwrap();
     let park = Arc::clone(&setup.park);
-    let rule: Settle = Box::new(move |entries, shape, span| settle(&park, entries, shape, span));
+    let rule: Settle =
+        Box::new(move |entries, shape, span| settle_all(&park, entries, shape, span));
     let settings = Settings {
         dir: setup.store.dir.clone(),
         keep_days: 35,

@@ -70,7 +70,7 @@ pub fn settle() -> Settle {
             }
         }
         assert_eq!(stated.len(), FLOWS.len());
-        Flows::new(stated)
+        Flows::new(stated).into()
     })
 }
 

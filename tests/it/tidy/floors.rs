@@ -66,15 +66,19 @@ pub const FLOORS: &[Floor] = &[
     // The words.
     pure("domain::units",    &[]),
     pure("domain::quality",  &["domain::units"]),
-    pure("domain::meter",    &["domain::units", "domain::quality", "domain::heat::meter", "domain::heat::integration"]),
-    pure("domain::flow",     &["domain::units", "domain::quality", "domain::meter"]),
+    pure("domain::topology", &[]),
+    pure("domain::stated",   &["domain::quality"]),
+    pure("domain::expression",&["domain::units", "domain::quality", "domain::stated"]),
+    pure("domain::relations",&["domain::topology", "domain::expression"]),
+    pure("domain::meter",    &["domain::units", "domain::quality", "domain::relations", "domain::heat::meter", "domain::heat::integration"]),
+    pure("domain::flow",     &["domain::units", "domain::quality", "domain::stated", "domain::meter"]),
     pure("domain::interval", &["domain::units", "domain::quality", "domain::meter", "domain::flow"]),
     pure("domain::time",     &["domain::units", "domain::interval"]),
     pure("domain::snapshot", &["domain::units", "domain::quality", "domain::meter", "domain::time"]),
     pure("domain::schema",   &["domain::units", "domain::quality", "domain::meter", "domain::flow"]),
     // What they mean, and bytes.
     pure("domain::reconcile",&["domain::units"]),
-    pure("domain",           &["domain::reconcile", "domain::heat::water", "domain::heat::fluid", "domain::heat::meter", "domain::heat::integration", "domain::units", "domain::quality", "domain::meter", "domain::flow", "domain::interval", "domain::time", "domain::snapshot", "domain::schema"]),
+    pure("domain",           &["domain::reconcile", "domain::heat::water", "domain::heat::fluid", "domain::heat::meter", "domain::heat::integration", "domain::topology", "domain::stated", "domain::expression", "domain::relations", "domain::units", "domain::quality", "domain::meter", "domain::flow", "domain::interval", "domain::time", "domain::snapshot", "domain::schema"]),
     pure("wire",             &["domain::units", "domain::quality", "domain::meter", "domain::snapshot", "domain::schema"]),
     pure("report",           &["domain"]),
     // What to do next.

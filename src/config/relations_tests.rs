@@ -1,0 +1,98 @@
+//! What meters say of each other, and what is told where it cannot be.
+
+use super::super::Setup;
+use super::super::check::parse;
+use super::super::read::Problem;
+
+/// Meters of a file, and what is told of it.
+type Case<'a> = (&'a [(&'a str, &'a str, &'a str)], &'a [&'a str]);
+
+/// A park with these meters: id, role, further keys.
+pub(in crate::config) fn read(
+    meters: &[(&str, &str, &str)],
+    rest: &str,
+) -> Result<Setup, Vec<Problem>> {
+    let mut text = String::from(
+        "[park]\nid = \"p\"\ntime_zone = \"UTC\"\n[bus.main.tcp]\nhost = \"10.0.0.1\"\n",
+    );
+    for (unit, (id, role, keys)) in (1..).zip(meters) {
+        let quantity = if role.starts_with("heat_") {
+            "heat_power"
+        } else {
+            "power"
+        };
+        text += &format!(
+            "[[meter]]\nid = \"{id}\"\nrole = \"{role}\"\nbus = \"main\"\nunit = {unit}\n{keys}\n\
+             [[meter.point]]\nquantity = \"{quantity}\"\naddress = 0\ntype = \"f32\"\nunit = \"W\"\n"
+        );
+    }
+    parse(&(text + rest))
+}
+
+/// Path, fact and remedy of every problem.
+pub(in crate::config) fn told(read: Result<Setup, Vec<Problem>>) -> Vec<String> {
+    let problems = read.map(drop).unwrap_err();
+    problems
+        .iter()
+        .map(|one| format!("{}: {}; {}", one.path, one.fact, one.remedy))
+        .collect()
+}
+
+#[test]
+fn a_meter_stands_behind_another_wherever_both_are_in_the_file() {
+    let setup = read(
+        &[
+            ("oven", "tenant", "behind = \"hall\""),
+            ("hall", "tenant", ""),
+            ("roof", "pv", "behind = \"hall\""),
+        ],
+        "",
+    )
+    .unwrap();
+    let topology = &setup.park.relations.topology;
+    let behind: Vec<&str> = topology.behind("hall").map(|id| &**id).collect();
+    assert_eq!(behind, ["oven", "roof"]);
+    assert!(
+        read(&[("hall", "tenant", "")], "")
+            .unwrap()
+            .park
+            .relations
+            .topology
+            .is_flat()
+    );
+}
+
+#[test]
+fn places_that_can_not_be_are_told_with_path_fact_and_remedy() {
+    #[rustfmt::skip]
+    let cases: [Case<'_>; 6] = [
+        (
+            &[("hall", "tenant", ""), ("oven", "tenant", "behind = \"hal\"")],
+            &["meter[1].behind: `oven` stands behind `hal`, which is no meter; did you mean `hall`?"],
+        ),
+        (
+            &[("hall", "tenant", "behind = \"oven\""), ("oven", "tenant", "behind = \"hall\"")],
+            &["meter[0].behind: `hall`, `oven` stand behind each other in a circle; one meter is nearest to the source"],
+        ),
+        (
+            &[("oven", "tenant", "behind = \"oven\"")],
+            &["meter[0].behind: `oven` stands behind itself; one meter is nearest to the source"],
+        ),
+        (
+            &[("a", "tenant", ""), ("b", "tenant", ""), ("c", "tenant", "behind = [\"a\", \"b\"]")],
+            &["meter[2].behind: `c` stands behind `a` and behind `b`; a meter has one place"],
+        ),
+        (
+            &[("hall", "tenant", ""), ("warm", "heat_consumer", "behind = \"hall\"")],
+            &["meter[1].behind: `warm` (heat_consumer) and `hall` (tenant) stand in different balances; a meter of the same network, or leave it out"],
+        ),
+        (
+            &[("hall", "tenant", ""), ("hall", "tenant", "behind = \"hall\""), ("oven", "tenant", "behind = 7")],
+            &["meter[1].id: `hall` is taken; each meter and sensor has its own",
+              "meter[2].behind: an integer stands where a list of strings belongs; for example `behind = [\"one\"]`"],
+        ),
+    ];
+    for (meters, expected) in cases {
+        assert_eq!(told(read(meters, "")), expected);
+    }
+}

@@ -1,0 +1,74 @@
+//! The grid connection: how many meters, and how import and export are told apart there.
+//!
+//! ```text
+//!   meter a ── import 300 ──┐
+//!                           ├──▶ import 300, export 200     never import 100
+//!   meter b ── export 200 ──┘
+//! ```
+//!
+//! **Meters are summed each way and never netted against each other.** What went out at
+//! one connection and came in at another did cross both; a contract that nets does so on
+//! the two sums, from which the net is always had, while two sums are never had from a
+//! net. Within a meter, its registers have netted what came and went within their own
+//! window (about a second, or a period of the mains); where there is no register, the
+//! window is the time between two readings.
+
+use super::balance::members;
+use super::interval::{Origin, channels};
+use super::meter::{Carrier, Park, Term};
+
+/// Over which time import and export were netted before they counted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Netting {
+    /// The meters' own, inside of their registers.
+    Registers,
+    /// The longest time between two readings of a meter that has no registers, seconds.
+    Samples(f64),
+}
+
+impl Netting {
+    /// The window in seconds; none for the meters' own.
+    #[must_use]
+    pub fn window_s(self) -> Option<f64> {
+        match self {
+            Self::Registers => None,
+            Self::Samples(window_s) => Some(window_s),
+        }
+    }
+
+    /// What netted: the word of the live view.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Registers => "registers",
+            Self::Samples(_) => "samples",
+        }
+    }
+}
+
+/// How import and export of a park are told apart; none without a meter at the grid.
+#[must_use]
+pub fn netting(park: &Park) -> Option<Netting> {
+    let grid = members(park, Carrier::Electricity, Term::Grid);
+    let meters = grid.iter().filter_map(|index| park.meters.get(*index));
+    meters
+        .map(|meter| {
+            let integrated = channels(meter)
+                .iter()
+                .any(|(_, origin)| *origin == Origin::Power);
+            if integrated {
+                Netting::Samples(meter.period.as_secs_f64())
+            } else {
+                Netting::Registers
+            }
+        })
+        .reduce(|one, other| match (one.window_s(), other.window_s()) {
+            (Some(one), Some(other)) => Netting::Samples(one.max(other)),
+            (Some(_), None) => one,
+            (None, _) => other,
+        })
+}
+
+#[cfg(test)]
+#[path = "boundary_tests.rs"]
+mod tests;

@@ -1,0 +1,66 @@
+//! A number and what it rests on, or everything that is missing for it.
+
+use jiff::Timestamp;
+
+use super::quality::{Gaps, Quality};
+
+/// A number that is known, with what it rests on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Known<N> {
+    /// The number.
+    pub value: N,
+    /// The worst quality of its inputs.
+    pub quality: Quality,
+    /// The oldest of its inputs; none for a number that rests on no reading.
+    pub oldest: Option<Timestamp>,
+    /// The least coverage of its inputs, percent of the time it stands for.
+    pub coverage_pct: f64,
+}
+
+impl<N> Known<N> {
+    /// A number that rests on no reading: an absent piece of equipment.
+    #[must_use]
+    pub fn given(value: N) -> Self {
+        Self {
+            value,
+            quality: Quality::Good,
+            oldest: None,
+            coverage_pct: 100.0,
+        }
+    }
+
+    /// The same evidence for another number.
+    #[must_use]
+    pub fn with<M>(&self, value: M) -> Known<M> {
+        Known {
+            value,
+            quality: self.quality,
+            oldest: self.oldest,
+            coverage_pct: self.coverage_pct,
+        }
+    }
+}
+
+/// A number that is known, or everything that is missing for it.
+pub type Stated<N> = Result<Known<N>, Gaps>;
+
+/// Two statements made one; what either lacks, the result lacks.
+pub fn combine<N: Copy>(a: &Stated<N>, b: &Stated<N>, with: impl Fn(N, N) -> N) -> Stated<N> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Ok(Known {
+            value: with(a.value, b.value),
+            quality: a.quality.worst(b.quality),
+            oldest: match (a.oldest, b.oldest) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (one, other) => one.or(other),
+            },
+            coverage_pct: a.coverage_pct.min(b.coverage_pct),
+        }),
+        (Err(gaps), Ok(_)) | (Ok(_), Err(gaps)) => Err(gaps.clone()),
+        (Err(a), Err(b)) => {
+            let mut gaps = a.clone();
+            gaps.join(b);
+            Err(gaps)
+        }
+    }
+}

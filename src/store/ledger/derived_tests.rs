@@ -1,0 +1,112 @@
+//! A late word on a meter revises those that are computed from it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+use super::*;
+use crate::domain::balance::Settled;
+use crate::domain::flow::{FLOW_COUNT, Flow, Flows, Known};
+use crate::domain::interval::Channel;
+use crate::domain::meter::Carrier;
+use crate::domain::quality::{Gaps, Quality, Reason};
+use crate::domain::units::MilliwattHours;
+use crate::store::ledger::schema::STEPS;
+
+type Said = Result<i64, Reason>;
+/// What is said of `main`, whether the span closes, revisions, what is kept of `twice`.
+type Step = (
+    &'static str,
+    Option<Said>,
+    bool,
+    &'static [i64],
+    Option<Said>,
+);
+
+fn span() -> Span {
+    let start = Timestamp::from_second(1_780_272_000).unwrap();
+    Span {
+        start,
+        end: start + std::time::Duration::from_secs(900),
+    }
+}
+
+fn entry(meter: &str, energy: Result<i64, Reason>) -> Entry {
+    Entry {
+        meter: meter.into(),
+        channel: Channel {
+            carrier: Carrier::Electricity,
+            positive: true,
+        },
+        span: span(),
+        energy: energy.map(MilliwattHours),
+        quality: energy.map_or(Quality::Missing, |_| Quality::Good),
+        coverage_pct: 100.0,
+        opening: None,
+        closing: None,
+    }
+}
+
+/// `twice` is twice what `main` counted, and the generation of the park.
+fn settle() -> Settle {
+    Box::new(|entries, _, _| {
+        let main = entries.iter().find(|entry| *entry.meter == *"main");
+        let energy = main.map_or(Err(Reason::NeverSeen), |entry| entry.energy);
+        let energy = energy.map(|energy| energy + energy);
+        let mut stated = std::array::from_fn::<_, FLOW_COUNT, _>(|_| Err(Gaps::config()));
+        stated[Flow::Generation.place()] = energy
+            .map(Known::given)
+            .map_err(|reason| Gaps::one(&Arc::from("main"), reason));
+        Settled {
+            flows: Flows::new(stated),
+            derived: vec![entry("twice", energy.map(|energy| energy.0))],
+        }
+    })
+}
+
+fn kept(connection: &Connection) -> Vec<(String, Result<i64, Reason>)> {
+    let entries = rows::entries(connection, &span()).unwrap();
+    entries
+        .into_iter()
+        .map(|entry| (entry.meter.to_string(), entry.energy.map(|energy| energy.0)))
+        .collect()
+}
+
+#[test]
+fn a_late_revision_of_an_input_revises_the_derived_entry_with_the_interval() {
+    let connection = Connection::open_in_memory().unwrap();
+    STEPS
+        .iter()
+        .for_each(|step| connection.execute_batch(step).unwrap());
+    let heard = |said: Option<Result<i64, Reason>>, closes: bool| {
+        let mut new = Pending::default();
+        if let Some(energy) = said {
+            let one = entry("main", energy);
+            new.entries
+                .insert((one.span, Arc::clone(&one.meter), one.channel), one);
+        }
+        if closes {
+            new.closed.insert(span(), ExportShape::default());
+        }
+        let fresh = pending(&connection, &new, &settle()).unwrap();
+        fresh
+            .iter()
+            .map(|interval| interval.revision)
+            .collect::<Vec<_>>()
+    };
+    #[rustfmt::skip]
+    let steps: [Step; 4] = [
+        // situation               main                        closes  revision  twice
+        ("under way",              Some(Ok(100)),               false,  &[],      None),
+        ("closed, main is silent", Some(Err(Reason::Timeout)),  true,   &[1],     Some(Err(Reason::Timeout))),
+        ("main speaks late",       Some(Ok(400)),               false,  &[2],     Some(Ok(800))),
+        ("and says the same",      Some(Ok(400)),               false,  &[],      Some(Ok(800))),
+    ];
+    for (situation, said, closes, revisions, twice) in steps {
+        assert_eq!(heard(said, closes), revisions, "{situation}");
+        let found = kept(&connection);
+        let found = found.iter().find(|one| one.0 == "twice").map(|one| one.1);
+        assert_eq!(found, twice, "{situation}");
+    }
+}
