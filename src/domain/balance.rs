@@ -137,7 +137,11 @@ pub fn attribute<N: Amount>(
 }
 
 /// Two statements made one; what either lacks, the result lacks.
-fn combine<N: Copy>(a: &Stated<N>, b: &Stated<N>, with: impl Fn(N, N) -> N) -> Stated<N> {
+pub(super) fn combine<N: Copy>(
+    a: &Stated<N>,
+    b: &Stated<N>,
+    with: impl Fn(N, N) -> N,
+) -> Stated<N> {
     match (a, b) {
         (Ok(a), Ok(b)) => Ok(Known {
             value: with(a.value, b.value),

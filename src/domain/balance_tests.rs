@@ -126,6 +126,8 @@ fn power_cases_agree_with_their_vectors() {
         let flows = struck(&park, &[(grid, 0.0), (generation, 0.0), (battery, 0.0)]);
         let expected = number(case, "expect", "load") * 1_000.0;
         assert_eq!(value(&flows, Flow::Load), expected, "{}", case["name"]);
+        let residual = number(case, "expect", "clamped_residual") * 1_000.0;
+        assert_eq!(expected.min(0.0), residual, "{}", case["name"]);
         let attribution = attribute(
             value(&flows, Flow::Generation),
             value(&flows, Flow::Import),
@@ -134,6 +136,10 @@ fn power_cases_agree_with_their_vectors() {
             value(&flows, Flow::BatteryCharge),
         );
         agrees(&attribution, case, |kw| kw * 1_000.0);
+        let served =
+            attribution.generation_to_load + attribution.battery_to_load + attribution.grid_to_load;
+        let unserved = number(case, "expect", "unserved") * 1_000.0;
+        assert_eq!(expected.max(0.0) - served, unserved, "{}", case["name"]);
         let self_consumption = value(&flows, Flow::Generation) - attribution.generation_to_grid;
         assert_eq!(
             value(&flows, Flow::SelfConsumption),
@@ -151,6 +157,11 @@ fn interval_cases_agree_with_their_vectors() {
         let wh = |key| MilliwattHours::from_watt_hours(number(case, "input", key));
         let found = attribute(wh("gen"), wh("imp"), wh("exp"), wh("dis"), wh("ch"));
         agrees(&found, case, MilliwattHours::from_watt_hours);
+        let load = wh("gen") + wh("imp") - wh("exp") + wh("dis") - wh("ch");
+        let expected = |key| MilliwattHours::from_watt_hours(number(case, "expect", key));
+        assert_eq!(load, expected("load"), "{}", case["name"]);
+        let served = found.generation_to_load + found.battery_to_load + found.grid_to_load;
+        assert_eq!(load - served, expected("unserved"), "{}", case["name"]);
     }
 }
 

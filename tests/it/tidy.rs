@@ -98,6 +98,11 @@ fn pure_modules_touch_no_machine() {
 }
 
 #[test]
+fn a_library_with_one_home_stays_there() {
+    assert_eq!(broken(floors::libraries, is_product), "");
+}
+
+#[test]
 fn only_the_clock_module_reads_a_clock() {
     assert_eq!(broken(rules::clocks, is_product), "");
 }

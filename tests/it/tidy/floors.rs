@@ -68,7 +68,8 @@ pub const FLOORS: &[Floor] = &[
     pure("domain::snapshot", &["domain::units", "domain::quality", "domain::meter", "domain::time"]),
     pure("domain::schema",   &["domain::units", "domain::quality", "domain::meter", "domain::flow"]),
     // What they mean, and bytes.
-    pure("domain",           &["domain::units", "domain::quality", "domain::meter", "domain::flow", "domain::interval", "domain::time", "domain::snapshot", "domain::schema"]),
+    pure("domain::reconcile",&["domain::units"]),
+    pure("domain",           &["domain::reconcile", "domain::units", "domain::quality", "domain::meter", "domain::flow", "domain::interval", "domain::time", "domain::snapshot", "domain::schema"]),
     pure("wire",             &["domain::units", "domain::quality", "domain::meter", "domain::snapshot", "domain::schema"]),
     pure("report",           &["domain"]),
     // What to do next.
@@ -118,6 +119,12 @@ const EFFECTS: &[&str] = &[
     "clap",
 ];
 const STD_EFFECTS: &[&str] = &["fs", "net", "env", "process", "thread", "os"];
+
+/// What one module alone may use, so that it can be replaced in one place.
+const LIBRARIES: &[(&str, &str)] = &[
+    ("nalgebra", "domain::reconcile"),
+    ("statrs", "domain::reconcile"),
+];
 
 /// Whether a path leads to a module or into it.
 fn within(path: &str, module: &str) -> bool {
@@ -252,6 +259,25 @@ pub fn impure(source: &Source<'_>) -> Vec<String> {
         .collect()
 }
 
+/// Libraries outside of the one module that may use them.
+pub fn libraries(source: &Source<'_>) -> Vec<String> {
+    let module = source.module();
+    let mut faults = Vec::new();
+    for (library, home) in LIBRARIES {
+        if within(&module, home) {
+            continue;
+        }
+        for (at, _) in paths(&source.code, library) {
+            let line = line(&source.code, at);
+            faults.push(format!(
+                "{}:{line}: only `{home}` may use `{library}`",
+                source.path
+            ));
+        }
+    }
+    faults
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -320,6 +346,24 @@ mod tests {
         for (path, text, fault) in cases {
             assert_eq!(
                 impure(&Source::new(path, text)).join("\n"),
+                fault,
+                "{path}: {text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_library_has_one_home() {
+        #[rustfmt::skip]
+        let cases = [
+            ("src/domain/reconcile/matrix.rs", "use nalgebra::DMatrix;", ""),
+            ("src/domain/carbon/mod.rs",       "use nalgebra::DMatrix;", "src/domain/carbon/mod.rs:1: only `domain::reconcile` may use `nalgebra`"),
+            ("src/report/mod.rs",              "\nstatrs::f()",          "src/report/mod.rs:2: only `domain::reconcile` may use `statrs`"),
+            ("src/report/mod.rs",              "// nalgebra::DMatrix",   ""),
+        ];
+        for (path, text, fault) in cases {
+            assert_eq!(
+                libraries(&Source::new(path, text)).join("\n"),
                 fault,
                 "{path}: {text}"
             );
