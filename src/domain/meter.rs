@@ -92,6 +92,8 @@ pub struct Role {
     pub sense: Sense,
     /// The measurement in InfluxDB.
     pub measurement: &'static str,
+    /// Whether it makes nothing without the sun.
+    pub needs_sun: bool,
     /// For `--help` and error messages.
     pub about: &'static str,
 }
@@ -99,22 +101,22 @@ pub struct Role {
 /// Every role there is.
 #[rustfmt::skip]
 pub const ROLES: &[Role] = &[
-    Role { name: "grid",            electricity: Some(Term::Grid),      heat: None,                           sense: Sense::Import, measurement: "electricity", about: "the meter at the grid connection; positive is import" },
-    Role { name: "pv",              electricity: Some(Term::Generator), heat: None,                           sense: Sense::Export, measurement: "electricity", about: "a photovoltaic plant; positive is production" },
-    Role { name: "turbine",         electricity: Some(Term::Generator), heat: None,                           sense: Sense::Export, measurement: "electricity", about: "a steam turbine, gross; positive is production" },
-    Role { name: "battery",         electricity: Some(Term::Battery),   heat: None,                           sense: Sense::Export, measurement: "electricity", about: "an electrical storage; positive is discharge" },
-    Role { name: "tenant",          electricity: Some(Term::Load),      heat: None,                           sense: Sense::Import, measurement: "electricity", about: "an enterprise in the park; positive is consumption" },
-    Role { name: "auxiliary",       electricity: Some(Term::Load),      heat: None,                           sense: Sense::Import, measurement: "electricity", about: "the plant's own use; positive is consumption" },
-    Role { name: "electric_boiler", electricity: Some(Term::Load),      heat: Some(Term::ElectricBoilerHeat), sense: Sense::Import, measurement: "conversion",  about: "an electric boiler: power is consumption, heat_power is heat made" },
-    Role { name: "heat_pump",       electricity: Some(Term::Load),      heat: Some(Term::HeatPumpHeat),       sense: Sense::Import, measurement: "conversion",  about: "a heat pump: power is consumption, heat_power is heat made" },
-    Role { name: "solar_field",     electricity: None,                  heat: Some(Term::SolarField),         sense: Sense::Export, measurement: "heat",        about: "the collector field; positive is heat collected" },
-    Role { name: "boiler",          electricity: None,                  heat: Some(Term::Boiler),             sense: Sense::Export, measurement: "heat",        about: "a fired boiler; positive is heat made" },
-    Role { name: "heat_storage",    electricity: None,                  heat: Some(Term::HeatStorage),        sense: Sense::Export, measurement: "heat",        about: "a thermal storage; positive is discharge" },
-    Role { name: "heat_to_power",   electricity: None,                  heat: Some(Term::HeatToPower),        sense: Sense::Import, measurement: "heat",        about: "heat to the turbine; positive is heat taken" },
-    Role { name: "heat_feed",       electricity: None,                  heat: Some(Term::HeatFeed),           sense: Sense::Import, measurement: "heat",        about: "the feed of the heat network; positive is heat into the network" },
-    Role { name: "heat_consumer",   electricity: None,                  heat: Some(Term::HeatConsumer),       sense: Sense::Import, measurement: "heat",        about: "a heat customer; positive is heat taken" },
-    Role { name: "weather",         electricity: None,                  heat: None,                           sense: Sense::Import, measurement: "weather",     about: "a weather station" },
-    Role { name: "monitor",         electricity: None,                  heat: None,                           sense: Sense::Import, measurement: "monitor",     about: "recorded, in no balance" },
+    Role { name: "grid",            electricity: Some(Term::Grid),      heat: None,                           sense: Sense::Import, measurement: "electricity", needs_sun: false, about: "the meter at the grid connection; positive is import" },
+    Role { name: "pv",              electricity: Some(Term::Generator), heat: None,                           sense: Sense::Export, measurement: "electricity", needs_sun: true,  about: "a photovoltaic plant; positive is production" },
+    Role { name: "turbine",         electricity: Some(Term::Generator), heat: None,                           sense: Sense::Export, measurement: "electricity", needs_sun: false, about: "a steam turbine, gross; positive is production" },
+    Role { name: "battery",         electricity: Some(Term::Battery),   heat: None,                           sense: Sense::Export, measurement: "electricity", needs_sun: false, about: "an electrical storage; positive is discharge" },
+    Role { name: "tenant",          electricity: Some(Term::Load),      heat: None,                           sense: Sense::Import, measurement: "electricity", needs_sun: false, about: "an enterprise in the park; positive is consumption" },
+    Role { name: "auxiliary",       electricity: Some(Term::Load),      heat: None,                           sense: Sense::Import, measurement: "electricity", needs_sun: false, about: "the plant's own use; positive is consumption" },
+    Role { name: "electric_boiler", electricity: Some(Term::Load),      heat: Some(Term::ElectricBoilerHeat), sense: Sense::Import, measurement: "conversion",  needs_sun: false, about: "an electric boiler: power is consumption, heat_power is heat made" },
+    Role { name: "heat_pump",       electricity: Some(Term::Load),      heat: Some(Term::HeatPumpHeat),       sense: Sense::Import, measurement: "conversion",  needs_sun: false, about: "a heat pump: power is consumption, heat_power is heat made" },
+    Role { name: "solar_field",     electricity: None,                  heat: Some(Term::SolarField),         sense: Sense::Export, measurement: "heat",        needs_sun: true,  about: "the collector field; positive is heat collected" },
+    Role { name: "boiler",          electricity: None,                  heat: Some(Term::Boiler),             sense: Sense::Export, measurement: "heat",        needs_sun: false, about: "a fired boiler; positive is heat made" },
+    Role { name: "heat_storage",    electricity: None,                  heat: Some(Term::HeatStorage),        sense: Sense::Export, measurement: "heat",        needs_sun: false, about: "a thermal storage; positive is discharge" },
+    Role { name: "heat_to_power",   electricity: None,                  heat: Some(Term::HeatToPower),        sense: Sense::Import, measurement: "heat",        needs_sun: false, about: "heat to the turbine; positive is heat taken" },
+    Role { name: "heat_feed",       electricity: None,                  heat: Some(Term::HeatFeed),           sense: Sense::Import, measurement: "heat",        needs_sun: false, about: "the feed of the heat network; positive is heat into the network" },
+    Role { name: "heat_consumer",   electricity: None,                  heat: Some(Term::HeatConsumer),       sense: Sense::Import, measurement: "heat",        needs_sun: false, about: "a heat customer; positive is heat taken" },
+    Role { name: "weather",         electricity: None,                  heat: None,                           sense: Sense::Import, measurement: "weather",     needs_sun: false, about: "a weather station" },
+    Role { name: "monitor",         electricity: None,                  heat: None,                           sense: Sense::Import, measurement: "monitor",     needs_sun: false, about: "recorded, in no balance" },
 ];
 
 impl Role {
@@ -221,6 +223,7 @@ pub const QUANTITIES: &[Quantity] = quantities! {
     "pressure"          "pressure_pa"            "Pa"   Analog   false
     "dni"               "dni_wm2"                "W/m2" Analog   false
     "ghi"               "ghi_wm2"                "W/m2" Analog   false
+    "dhi"               "dhi_wm2"                "W/m2" Analog   false
     "irradiance"        "irradiance_wm2"         "W/m2" Analog   false
     "wind"              "wind_ms"                "m/s"  Analog   false
     "humidity"          "humidity_pct"           "%"    Analog   false

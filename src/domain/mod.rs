@@ -17,6 +17,7 @@ pub mod interval;
 pub mod kpi;
 pub mod meter;
 pub mod photovoltaic;
+pub mod plausibility;
 pub mod quality;
 pub mod reconcile;
 pub mod relations;

@@ -61,7 +61,7 @@ pub fn residual(members: &[Member]) -> Stated<Residual> {
 }
 
 /// When a residual is flagged.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Limits {
     /// How many standard uncertainties a residual may be: 2 is 95 %.
     pub uncertainties: f64,
@@ -92,7 +92,7 @@ pub enum Verdict {
 }
 
 /// Watches one node over intervals.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Watch {
     limits: Limits,
     row: u32,

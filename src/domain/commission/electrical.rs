@@ -1,16 +1,11 @@
 //! Checks of electricity meters.
 
+use super::wiring::{NOISE, PHASES, SUM_TOLERANCE, Wiring, phase, sum_fault, wiring};
 use super::{
     Around, Observed, Verdict, finding, needs, number, passed, positive_is_import, usual_factor,
 };
 use crate::domain::meter::{Carrier, Meter};
 
-/// The three phases.
-const PHASES: [&str; 3] = ["l1", "l2", "l3"];
-/// Below this part of what the phases could carry a power says nothing of directions.
-const NOISE: f64 = 0.02;
-/// How far a power and what two other numbers make of it may be apart.
-const SUM_TOLERANCE: f64 = 0.02;
 /// How far a register and the integrated power may be apart.
 const REGISTER_TOLERANCE: f64 = 0.03;
 /// Steps that a register must have made before its pace says something.
@@ -104,43 +99,15 @@ pub fn phase_sum(meter: &Meter, observed: &Observed, _: &Around) -> Option<Verdi
         return needs("`power` and the powers of all three phases");
     };
     let sum: f64 = parts.iter().sum();
-    let size = parts
-        .iter()
-        .map(|part| part.abs())
-        .sum::<f64>()
-        .max(total.abs());
     let fact = format!(
         "{} W in total, {} W over the phases",
         number(total),
         number(sum)
     );
-    if (sum - total).abs() <= SUM_TOLERANCE * size + 5.0 {
-        return passed(fact);
+    match sum_fault(&parts, total, SUM_TOLERANCE, 5.0) {
+        None => passed(fact),
+        Some(cause) => finding(fact, &cause, None),
     }
-    let magnitudes: f64 = parts.iter().map(|part| part.abs()).sum();
-    if (total.abs() - magnitudes).abs() <= SUM_TOLERANCE * size {
-        return finding(
-            fact,
-            "the meter adds the phases without their signs, or one phase is read with the wrong sign",
-            None,
-        );
-    }
-    if let Some(phase) = parts
-        .iter()
-        .zip(PHASES)
-        .find(|(part, _)| (**part - total).abs() <= SUM_TOLERANCE * size)
-    {
-        return finding(
-            fact,
-            &format!("the register of the total is that of phase {}", phase.1),
-            None,
-        );
-    }
-    finding(
-        fact,
-        "the register of the total, or one of the phases, is another one",
-        None,
-    )
 }
 
 /// The sum of voltage times current over the phases, VA.
@@ -293,83 +260,50 @@ pub fn transformers(meter: &Meter, observed: &Observed, _: &Around) -> Option<Ve
     if total < 100.0 || loads.iter().any(|load| *load < NOISE * total) {
         return needs("a load on all three phases");
     }
-    let cosines: Vec<f64> = parts
-        .iter()
-        .zip(&loads)
-        .map(|(part, load)| part / load)
-        .collect();
+    let mut cosines = parts;
+    for (cosine, load) in cosines.iter_mut().zip(&loads) {
+        *cosine /= load;
+    }
     let text: Vec<String> = cosines
         .iter()
         .map(|cosine| format!("{cosine:.2}"))
         .collect();
     let fact = format!("power factors {}", text.join(", "));
-    let clear = cosines.iter().all(|cosine| cosine.abs() > NOISE);
-    let negative: Vec<usize> = (0..3)
-        .filter(|phase| cosines.get(*phase).is_some_and(|c| *c < 0.0))
-        .collect();
-    if clear && negative.len() == 1 && like_in_size(&cosines) {
-        let phase = negative
-            .first()
-            .and_then(|phase| PHASES.get(*phase))
-            .unwrap_or(&"l1");
-        return finding(
-            fact,
-            &format!("the current transformer of {phase} is the wrong way round"),
-            Some(format!(
-                "# turn the current transformer of {phase} at the meter; until then the total is a third"
-            )),
-        );
-    }
-    if clear && negative.len() == 2 && like_in_size(&cosines) {
-        let phase = (0..3)
-            .find(|phase| !negative.contains(phase))
-            .and_then(|phase| PHASES.get(phase))
-            .unwrap_or(&"l1");
-        return finding(
-            fact,
-            &format!(
-                "the current transformers of two phases are the wrong way round, or that of {phase} alone"
+    let (cause, mend) = match wiring(&cosines) {
+        Wiring::Right => return passed(fact),
+        Wiring::Reversed(place) => {
+            let phase = phase(place);
+            (
+                format!("the current transformer of {phase} is the wrong way round"),
+                format!(
+                    "# turn the current transformer of {phase} at the meter; until then the total is a third"
+                ),
+            )
+        }
+        Wiring::AllBut(place) => (
+            format!(
+                "the current transformers of two phases are the wrong way round, or that of {} alone",
+                phase(place)
             ),
-            Some(
-                "# compare with the direction that the plant has now, then turn them at the meter"
-                    .to_owned(),
-            ),
-        );
-    }
-    if let Some((a, b)) = exchanged(&cosines) {
-        return finding(
-            fact,
-            &format!("the current transformers of {a} and {b} are exchanged"),
-            Some(format!(
-                "# exchange the current transformers of {a} and {b} at the meter"
-            )),
-        );
-    }
-    passed(fact)
-}
-
-/// Whether three power factors are alike but for their signs.
-fn like_in_size(cosines: &[f64]) -> bool {
-    let sizes = || cosines.iter().map(|cosine| cosine.abs());
-    let (least, most) = (
-        sizes().fold(f64::INFINITY, f64::min),
-        sizes().fold(0.0, f64::max),
-    );
-    most - least < 0.25
-}
-
-/// Two phases whose factors are those of the third, shifted by 120 degrees to either
-/// side.
-fn exchanged(cosines: &[f64]) -> Option<(&'static str, &'static str)> {
-    const PAIRS: [(usize, usize, usize); 3] = [(0, 1, 2), (1, 2, 0), (0, 2, 1)];
-    let third = 2.0 * std::f64::consts::PI / 3.0;
-    PAIRS.into_iter().find_map(|(a, b, right)| {
-        let (ca, cb, c) = (cosines.get(a)?, cosines.get(b)?, cosines.get(right)?);
-        let angle = c.clamp(-1.0, 1.0).acos();
-        let shifted = [(angle + third).cos(), (angle - third).cos()];
-        let near = |x: f64, y: f64| (x - y).abs() < 0.1;
-        let [one, other] = shifted;
-        let fits = (near(*ca, one) && near(*cb, other)) || (near(*ca, other) && near(*cb, one));
-        fits.then_some((*PHASES.get(a)?, *PHASES.get(b)?))
-    })
+            "# compare with the direction that the plant has now, then turn them at the meter"
+                .to_owned(),
+        ),
+        Wiring::Exchanged(a, b) => {
+            let (a, b) = (phase(a), phase(b));
+            (
+                format!("the current transformers of {a} and {b} are exchanged"),
+                format!("# exchange the current transformers of {a} and {b} at the meter"),
+            )
+        }
+        Wiring::ExchangedAndReversed(a, b) => {
+            let (a, b) = (phase(a), phase(b));
+            (
+                format!(
+                    "the current transformers of {a} and {b} are exchanged, and one of them is the wrong way round"
+                ),
+                format!("# wire the current transformers of {a} and {b} anew at the meter"),
+            )
+        }
+    };
+    finding(fact, &cause, Some(mend))
 }

@@ -12,6 +12,9 @@
 
 mod electrical;
 mod thermal;
+pub mod wiring;
+
+pub(super) use thermal::DARK_WM2;
 
 use std::collections::BTreeMap;
 
@@ -195,7 +198,7 @@ fn positive_is_import(meter: &Meter) -> bool {
 
 /// Powers of ten and usual transformer ratios that a factor may be, with the one that
 /// is within a twentieth of it.
-fn usual_factor(factor: f64) -> Option<f64> {
+pub(super) fn usual_factor(factor: f64) -> Option<f64> {
     const USUAL: [f64; 22] = [
         10.0, 100.0, 1_000.0, 10_000.0, 1e6, 5.0, 8.0, 12.0, 15.0, 16.0, 20.0, 30.0, 40.0, 50.0,
         60.0, 80.0, 120.0, 160.0, 200.0, 300.0, 8_000.0, 3_600.0,
@@ -212,7 +215,7 @@ fn usual_factor(factor: f64) -> Option<f64> {
 }
 
 /// A number for people: four digits that count.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     let digits = match value.abs() {
         size if size >= 1_000.0 => 0,
         size if size >= 100.0 => 1,

@@ -9,7 +9,7 @@ const WATER_WH: f64 = 1_163.0 * 0.983;
 /// between 10 and 150 °C is within a tenth of one number.
 const HEAT_TOLERANCE: f64 = 0.15;
 /// A radiometer without light: offsets and thermal radiation.
-const DARK_WM2: std::ops::RangeInclusive<f64> = -10.0..=5.0;
+pub const DARK_WM2: std::ops::RangeInclusive<f64> = -10.0..=5.0;
 
 pub fn heat_identity(meter: &Meter, observed: &Observed, around: &Around) -> Option<Verdict> {
     let power_name = ["heat_power", "power"]

@@ -1,0 +1,4 @@
+//! Checks of time and of messages.
+
+pub mod clock;
+pub mod content;
