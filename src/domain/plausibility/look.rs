@@ -228,14 +228,14 @@ impl<'a> Look<'a> {
     pub fn fluid(&self) -> Option<Fluid> {
         let told = self.facts().and_then(|facts| facts.fluid);
         let settled = self.meter().and_then(|meter| meter.heat_from_flow);
-        told.or_else(|| settled.map(|_| Fluid::WATER))
+        told.or_else(|| settled.map(|heat| heat.place.fluid))
     }
 
     /// The pressure in a meter, Pa absolute, measured or told.
     pub fn pressure(&self) -> Option<f64> {
         let settled = self.meter().and_then(|meter| meter.heat_from_flow);
         let told = self.facts().and_then(|facts| facts.pressure_pa);
-        let told = told.or_else(|| settled.map(|heat| heat.pressure_pa));
+        let told = told.or_else(|| settled.map(|heat| heat.place.pressure_pa));
         self.value(Q::Pressure).or(told)
     }
 

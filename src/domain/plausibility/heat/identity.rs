@@ -58,7 +58,7 @@ pub fn judge(look: &Look<'_>, memory: &mut Memory) -> Judged {
     }
     let told = look.facts().and_then(|facts| facts.flow_sensor);
     let settled = look.meter().and_then(|meter| meter.heat_from_flow);
-    let told = told.or_else(|| settled.map(|heat| heat.flow_sensor));
+    let told = told.or_else(|| settled.map(|heat| heat.place.sensor));
     let pressure_pa = look.pressure().unwrap_or(REFERENCE_PRESSURE_PA);
     let computed = |sensor| {
         let meter = HeatMeter {

@@ -95,6 +95,7 @@ pub fn park(scale: f64) -> Arc<Park> {
         latitude: PLACE.0,
         longitude: PLACE.1,
         meters: meters.collect(),
+        relations: crate::domain::relations::Relations::default(),
         every_load_metered: true,
         losses: Some(Losses {
             fixed: Power::from_watts(LOSSES.0 * scale).unwrap(),
