@@ -8,7 +8,7 @@
 //!
 //! Each check is a row of [`CHECKS`] and a module: what it is asked about, what it
 //! allows, and what one look comes to. How long that must last is the business of the
-//! [hold](hold). **What is missing makes a check silent, with the reason, and never
+//! `hold`. **What is missing makes a check silent, with the reason, and never
 //! raises an alarm**; a finding that explains another silences it.
 //!
 //! Thresholds are parts of the rated power, so that a park of another size is judged

@@ -1,6 +1,6 @@
 //! What a check allows, and what it is told of a park beside the park itself.
 //!
-//! A check declares its thresholds once, with [`limits!`](limits): from that come its
+//! A check declares its thresholds once, with `limits!`: from that come its
 //! `Limits`, the keys of the configuration, their ranges and the table for people.
 
 use std::collections::BTreeMap;

@@ -10,7 +10,7 @@
 //! | fluid | source | how good |
 //! |---|---|---|
 //! | water | IAPWS-IF97, see [`water`](super::super::water) | exact for this purpose |
-//! | glycols | Melinder, see [`glycol`] | heat capacity 2 % above 60 °C |
+//! | glycols | Melinder, see `glycol` | heat capacity 2 % above 60 °C |
 //! | Therminol VP-1 | polynomials of the vendor's bulletin 7239115 | density 0.3 %, heat capacity 0.4 % of the vendor's table |
 //! | Therminol 66 | SAM `htf_props.cpp` (BSD-3) | density and heat capacity 1.2 % of the vendor's polynomials |
 //! | Syltherm 800 | literature fits in kelvin; vapour pressure of the vendor's table | density 0.9 % of the vendor's table, 1.6 % below 0 °C; heat capacity 0.1 % |
