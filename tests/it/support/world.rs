@@ -6,8 +6,11 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::civil::date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Unit};
 use serde_json::Value as Json;
+use sunledger::domain::time::local_date;
 use sunledger::simulate::{Settings, Simulation};
 use sunledger::store::LedgerReader;
 use sunledger::sys::clock::wall;
@@ -23,6 +26,15 @@ use super::store::journal;
 /// Longer than anything here takes on a slow machine, one-minute intervals included.
 pub const PATIENCE: Duration = Duration::from_secs(600);
 
+/// From today to a working day of summer with sun, whatever day it is: on a dull Saturday
+/// nothing is exported and no storage is charged.
+fn days_to_a_working_day() -> i32 {
+    let zone = TimeZone::get("Asia/Shanghai").unwrap();
+    let today = local_date(wall(), &zone);
+    let since = date(2026, 6, 3).since((Unit::Day, today));
+    since.unwrap().get_days()
+}
+
 /// A park with its daemon; one-minute intervals.
 pub struct World {
     pub park: Simulation,
@@ -32,11 +44,11 @@ pub struct World {
 }
 
 impl World {
-    /// A park at eleven in the morning, and a daemon for it that is not started yet.
+    /// A park at eleven in the morning of that day, and a daemon for it that is not started yet.
     /// Sinks are pairs of a name and the address of a receiver.
     pub async fn new(sinks: &[(&str, String)]) -> Self {
         let mut settings = Settings::fanshi(wall());
-        settings.hour = Some(11.0);
+        settings.hour = Some(11.0 + 24.0 * f64::from(days_to_a_working_day()));
         let park = Simulation::start(settings, Duration::ZERO, CancellationToken::new())
             .await
             .expect("free loopback ports");
