@@ -155,14 +155,15 @@ async fn killed_twenty_times_it_loses_a_second_each_and_repeats_nothing() {
     let (code, _) = world.terminate().await;
     assert_eq!(code, Some(0), "{}", world.log());
     let heard = rows(&world.journal());
-    for (flow, meter, name) in [
+    let compared = [
         ("export", "pcc", "energy_export"),
         ("import", "pcc", "energy_import"),
         ("battery_charge", "battery", "energy_import"),
         ("battery_discharge", "battery", "energy_export"),
         ("storage_charge", "storage", "energy_import"),
         ("to_power", "turbine-heat", "heat_energy"),
-    ] {
+    ];
+    for (flow, meter, name) in compared {
         let readings = register(&heard, meter, name);
         let mut first = from;
         for interval in &intervals {
@@ -178,7 +179,8 @@ async fn killed_twenty_times_it_loses_a_second_each_and_repeats_nothing() {
         }
         assert_eq!(first, to);
     }
-    let flowed = wh(&intervals, "export") + wh(&intervals, "storage_charge");
+    // Which of them depends on the weather and the working day.
+    let flowed: f64 = compared.iter().map(|it| wh(&intervals, it.0)).sum();
     assert!(flowed > 1_000.0, "something flowed: {flowed} Wh");
 
     nothing_twice(&influx, &heard, &rows(&world.delivered()));
