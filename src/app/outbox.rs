@@ -153,6 +153,8 @@ impl Outbox {
             return;
         }
         self.handed_over = Some(mono());
+        let mut state = engine.state();
+        state.push(recorder.state(at));
         let rows = recorder.take();
         let batch = Batch {
             at,
@@ -160,7 +162,7 @@ impl Outbox {
             points: rows.points,
             entries: std::mem::take(&mut self.entries),
             closed: std::mem::take(&mut self.closed),
-            state: engine.state(),
+            state,
             journaled: std::mem::take(&mut self.journaled),
         };
         let receipts = std::mem::take(&mut self.receipts);

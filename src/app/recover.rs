@@ -61,7 +61,9 @@ pub fn recover(
         };
         for line in block.text.lines() {
             // A row that cannot be read back is no reading; the sink still has it.
-            let Some(reading) = parse(line).ok().and_then(|line| recorder.read_back(&line)) else {
+            let Ok(line) = parse(line) else { continue };
+            recorder.has_row(&line);
+            let Some(reading) = recorder.read_back(&line) else {
                 continue;
             };
             rows += 1;
@@ -73,14 +75,16 @@ pub fn recover(
         blocks += 1;
     }
     engine.begin_anew();
+    // Whatever the newest time in the journal is, the recorder never goes back to it.
+    recorder.begin_after(found.last_at, &found.state);
     let mut unjournaled = found.unjournaled;
     if blocks > 0 {
         info!(blocks, rows, "Caught up with the journal.");
-        unjournaled.extend(store.rebuild(entries, closed, engine.state(), found.last_seq)?);
+        let mut state = engine.state();
+        state.extend(found.last_at.map(|at| recorder.state(at)));
+        unjournaled.extend(store.rebuild(entries, closed, state, found.last_seq)?);
     }
     let now = Moment::now();
-    // Whatever the newest time in the journal is, the recorder never goes back to it.
-    recorder.begin_after(found.last_at);
     if let Ok(ledger) = LedgerReader::open(dir)
         && let Some(today) = day(local_date(now.wall, &park.time_zone), &park.time_zone)
         && let Ok(intervals) = ledger.intervals(today.start, today.end)

@@ -5,6 +5,7 @@
 //! count is worth; a gap is an absent field. A row's key is unique: two answers of
 //! one meter in the same millisecond are a millisecond apart in the record.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -18,6 +19,9 @@ use crate::domain::snapshot::{Reading, Value};
 use crate::domain::units::CountUnit;
 use crate::engine::MeterNow;
 use crate::wire::line_protocol::{FieldValue, ParsedLine, Writer, series_key};
+
+/// Key of the recorder's row among the rows of state; no meter has it.
+pub const RECORDER_STATE: &str = ":written";
 
 /// The fields of a point in a row.
 struct PointFields {
@@ -73,6 +77,8 @@ pub struct Recorder {
     meters: Vec<MeterRows>,
     balances: Vec<(Carrier, String)>,
     rows: Writer,
+    /// The time of the newest block.
+    block_ms: i64,
 }
 
 /// Rows that were written since the last time.
@@ -138,6 +144,7 @@ impl Recorder {
                 .collect(),
             park: Arc::clone(park),
             rows: Writer::default(),
+            block_ms: i64::MIN,
         }
     }
 
@@ -155,12 +162,47 @@ impl Recorder {
         reading.at = Timestamp::from_millisecond(ms).unwrap_or(reading.at);
     }
 
-    /// Never stamps a row with a time up to this one: an earlier run has.
-    pub fn begin_after(&mut self, at: Option<Timestamp>) {
+    /// Never stamps a row with a time that an earlier run has: up to the newest of its
+    /// blocks, or beyond that where `left`, its rows of state, says so.
+    pub fn begin_after(&mut self, at: Option<Timestamp>, left: &[(String, String)]) {
         let Some(at) = at else { return };
-        for meter in &mut self.meters {
-            meter.last_ms = meter.last_ms.max(at.as_millisecond());
+        self.block_ms = at.as_millisecond();
+        let left = left.iter().find(|(key, _)| key == RECORDER_STATE);
+        let beyond: BTreeMap<String, i64> = left
+            .and_then(|(_, json)| serde_json::from_str(json).ok())
+            .unwrap_or_default();
+        for (meter, rows) in self.park.meters.iter().zip(&mut self.meters) {
+            let newest = beyond.get(&*meter.id).copied().unwrap_or(i64::MIN);
+            rows.last_ms = rows.last_ms.max(at.as_millisecond()).max(newest);
         }
+    }
+
+    /// Takes note of a row that an earlier run wrote.
+    pub fn has_row(&mut self, line: &ParsedLine) {
+        let meter = line.tags.iter().find(|(key, _)| key == "meter");
+        let index = meter.and_then(|(_, id)| self.park.meter(id));
+        if let Some(rows) = index.and_then(|index| self.meters.get_mut(index)) {
+            rows.last_ms = rows.last_ms.max(line.time_ms);
+        }
+    }
+
+    /// The row of state that goes with what is about to be handed over at `at`: which
+    /// meters have rows beyond the newest block.
+    ///
+    /// A block that a broker waits for goes between two ticks under the time of the tick
+    /// before, and what came all at once stands a millisecond apart, ahead of its time.
+    /// Where nothing was written there is no block, and the one before stays the newest.
+    pub fn state(&mut self, at: Timestamp) -> (String, String) {
+        if self.waiting() > 0 {
+            self.block_ms = at.as_millisecond();
+        }
+        let meters = self.park.meters.iter().zip(&self.meters);
+        let beyond: BTreeMap<&str, i64> = meters
+            .filter(|(_, rows)| rows.last_ms > self.block_ms)
+            .map(|(meter, rows)| (&*meter.id, rows.last_ms))
+            .collect();
+        let json = serde_json::to_string(&beyond).unwrap_or_default();
+        (RECORDER_STATE.to_owned(), json)
     }
 
     /// Writes a reading.

@@ -156,7 +156,7 @@ fn what_the_park_does_not_measure_spoils_no_balance_and_gets_no_row() {
 #[test]
 fn two_answers_in_one_millisecond_are_a_millisecond_apart_and_none_is_before_an_earlier_run() {
     let mut recorder = Recorder::new(&grid());
-    recorder.begin_after(Some(at(5)));
+    recorder.begin_after(Some(at(5)), &[]);
     let mut stamped = |ms: i64| {
         let mut reading = Reading {
             meter: 0,
@@ -170,6 +170,44 @@ fn two_answers_in_one_millisecond_are_a_millisecond_apart_and_none_is_before_an_
         [stamped(3), stamped(3), stamped(9), stamped(9)],
         [6, 7, 9, 10].map(at)
     );
+}
+
+#[test]
+fn rows_beyond_the_newest_block_of_an_earlier_run_are_not_written_twice() {
+    let reading = |ms: i64| Reading {
+        meter: 0,
+        at: at(ms),
+        values: vec![(0, Ok(Value::Analog(1.0)))],
+    };
+    let stamped = |recorder: &mut Recorder, ms: i64| {
+        let mut reading = reading(ms);
+        recorder.stamp(&mut reading);
+        reading.at
+    };
+    let mut earlier = Recorder::new(&grid());
+    // Three at once, and a block under the time of the tick before them.
+    let at_once = [7, 7, 7].map(|ms| stamped(&mut earlier, ms));
+    assert_eq!(at_once, [7, 8, 9].map(at));
+    earlier.reading(&Reading {
+        at: at(9),
+        ..reading(0)
+    });
+    let left = [earlier.state(at(5))];
+    let text = earlier.take().text;
+    // Nothing more is written: the end makes no block, whatever the time.
+    assert_eq!([earlier.state(at(50))], left);
+
+    let mut told = Recorder::new(&grid());
+    told.begin_after(Some(at(5)), &left);
+    assert_eq!(stamped(&mut told, 6), at(10));
+    told.reading(&reading(10));
+    assert_eq!(told.state(at(10)).1, "{}");
+
+    // Where the ledger does not have it yet, the row itself says so.
+    let mut replayed = Recorder::new(&grid());
+    replayed.has_row(&parse(text.lines().next().unwrap()).unwrap());
+    replayed.begin_after(Some(at(5)), &[]);
+    assert_eq!(stamped(&mut replayed, 6), at(10));
 }
 
 proptest! {
