@@ -117,6 +117,33 @@ fn flow_over_time_is_heat_of_every_fluid_and_in_both_directions() {
     }
 }
 
+/// Samples of a flow that changes with its temperatures: mean temperatures and a mean
+/// flow would make another sum.
+#[test]
+fn each_sample_of_a_flow_stands_for_its_own_half() {
+    let samples = [
+        [10.0, 80.0, 40.0],
+        [1.0, 50.0, 45.0],
+        [4.0, 90.0, 30.0],
+        [2.0, 60.0, 50.0],
+    ];
+    let said = (0_i64..).zip(&samples);
+    let said: Vec<_> = said
+        .map(|(place, sample)| (300 * place, sample.to_vec()))
+        .collect();
+    let (entries, _) = heard(meter("heat_feed", FLOW, 300, water()), &said);
+    let seconds = [150.0, 300.0, 300.0, 150.0];
+    let joules = samples
+        .iter()
+        .zip(seconds)
+        .map(|([flow, supply, back], seconds)| {
+            water().place.power_w(*flow, *supply, *back).unwrap() * seconds
+        });
+    let expected = MilliwattHours::from_watt_hours(joules.sum::<f64>() / 3_600.0);
+    let found = energies(&entries, true)[0].unwrap();
+    assert!((found - expected).0.abs() <= 1, "{found:?} {expected:?}");
+}
+
 #[test]
 fn what_the_cut_offs_keep_out_is_no_heat_and_is_kept() {
     let mut heat = water();

@@ -271,8 +271,11 @@ pub(super) fn seconds(at: Timestamp, now: Timestamp) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::heat::integration::Counted;
+    use crate::domain::interval::Span;
     use crate::domain::meter::{Freshness, Point, Quantity, Role};
     use crate::domain::snapshot::Reading;
+    use crate::domain::units::MilliwattHours;
     use std::time::Duration;
 
     fn meter(role: &str, quantities: &[&str]) -> Meter {
@@ -295,21 +298,24 @@ mod tests {
         Timestamp::from_second(1_780_000_000 + second).unwrap()
     }
 
-    /// What a meter that said `values` at second 0 looks like at `second`.
-    fn seen(meter: &Meter, values: &[f64], second: i64) -> MeterView {
-        let park = Park {
+    fn park(meters: Vec<Meter>) -> Park {
+        Park {
             id: "p".into(),
             name: String::new(),
             time_zone: TimeZone::UTC,
             settlement_minutes: 15,
             latitude: 0.0,
             longitude: 0.0,
-            meters: vec![meter.clone()],
+            meters,
             every_load_metered: false,
             losses: None,
             relations: crate::domain::relations::Relations::default(),
-        };
-        let mut snapshot = Snapshot::new(&park);
+        }
+    }
+
+    /// What a meter that said `values` at second 0 looks like at `second`.
+    fn seen(meter: &Meter, values: &[f64], second: i64) -> MeterView {
+        let mut snapshot = Snapshot::new(&park(vec![meter.clone()]));
         if !values.is_empty() {
             snapshot.accept(&Reading {
                 meter: 0,
@@ -355,5 +361,54 @@ mod tests {
             (Quality::Missing, Some(Reason::NeverSeen))
         );
         assert_eq!((never.power_w, never.age_s), (None, None));
+    }
+
+    #[test]
+    fn computed_heat_is_told_with_what_was_set_aside_and_what_the_register_says() {
+        let powers = crate::domain::balance::powers(&park(Vec::new()), &|_, _| {
+            Err(crate::domain::quality::Gaps::config())
+        });
+        let mut view = LiveView::new(Place::of(&park(Vec::new())), at(0), powers);
+        let mut mains = seen(&meter("heat_feed", &["flow"]), &[1.0], 0);
+        mains.notes.push("a note".to_owned());
+        let mut heat = MeterHeat {
+            counted: Counted::default(),
+            check: Some(HeatCheck {
+                span: Span {
+                    start: at(-900),
+                    end: at(0),
+                },
+                register: MilliwattHours(1_000_000),
+                computed: MilliwattHours(959_000),
+                relative: Some(-0.041),
+                agrees: false,
+            }),
+        };
+        heat.counted.positive.joules = 7_200.0;
+        heat.counted.below_spread.joules = -3_600.0;
+        mains.heat = Some(HeatView::of(&heat));
+        view.meters = vec![mains, seen(&meter("heat_feed", &["flow"]), &[1.0], 0)];
+        let json = serde_json::to_value(&view).unwrap();
+        let told = &json["meters"][0];
+        assert_eq!(told["notes"], serde_json::json!(["a note"]));
+        assert_eq!(told["heat"]["forward_wh"], 2.0);
+        assert_eq!(told["heat"]["below_spread_wh"], -1.0);
+        assert_eq!(told["heat_check"]["register_wh"], 1_000.0);
+        assert_eq!(told["heat_check"]["computed_wh"], 959.0);
+        assert_eq!(told["heat_check"]["deviation_pct"], -0.041 * 100.0);
+        assert_eq!(told["heat_check"]["agrees"], false);
+        assert_eq!(told["heat_check"]["end"], "2026-05-28T20:26:40+00:00");
+        let other = json["meters"][1].as_object().unwrap();
+        for key in ["notes", "heat", "heat_check"] {
+            assert!(!other.contains_key(key), "{key}");
+        }
+        let numbers = super::super::metrics::Numbers::default();
+        let metrics = super::super::metrics::text(&view, &numbers, 0, 0);
+        for line in [
+            "sunledger_heat_check_agrees{meter=\"m\"} 0.0\n",
+            "sunledger_heat_check_deviation_ratio{meter=\"m\"} -0.041\n",
+        ] {
+            assert!(metrics.contains(line), "{metrics}");
+        }
     }
 }
