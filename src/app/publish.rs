@@ -80,6 +80,7 @@ impl Board {
         view.seq = beside.seq;
         view.clock_trusted = beside.clock_trusted;
         view.stored_until = self.store.stored_until();
+        view.findings = Arc::clone(&frame.findings);
         view.ratios = Ratios {
             self_consumption: frame.ratios.self_consumption,
             self_sufficiency: frame.ratios.self_sufficiency,

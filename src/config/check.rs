@@ -10,7 +10,7 @@ use toml::de::DeTable;
 use super::polled::Around;
 use super::read::{Problem, Problems, Table, list};
 use super::template::Library;
-use super::{Setup, StoreSetup, WebSetup, broker, bus, endpoint, meter, units};
+use super::{Setup, StoreSetup, WebSetup, broker, bus, checks, endpoint, meter, units};
 use crate::domain::meter::{Losses, Park};
 use crate::domain::units::Power;
 
@@ -89,6 +89,7 @@ fn read(root: &Table<'_>) -> Option<Setup> {
     let read = meter::all(root, &around, &known_brokers);
     // Read whatever the rest came to: a mistake in one table hides none in another.
     let (every_load_metered, losses) = balance(root);
+    let checks = checks::checks(root, &read.meters);
     let mut park = park?;
     park.every_load_metered = every_load_metered;
     park.losses = losses;
@@ -100,6 +101,7 @@ fn read(root: &Table<'_>) -> Option<Setup> {
         sinks,
         buses: bus::with_polls(buses, read.polls),
         brokers: broker::with_subscriptions(brokers, read.subscriptions),
+        checks,
         templates: read.templates,
     })
 }

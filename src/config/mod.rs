@@ -13,6 +13,7 @@
 pub mod broker;
 pub mod bus;
 pub mod check;
+pub mod checks;
 pub mod endpoint;
 pub mod field;
 pub mod meaning;
@@ -31,6 +32,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::domain::meter::Park;
+use crate::domain::plausibility;
 use crate::source::{modbus, mqtt};
 use crate::sys::secret::Secret;
 
@@ -152,6 +154,8 @@ pub struct Setup {
     pub buses: Vec<modbus::Settings>,
     /// MQTT brokers.
     pub brokers: Vec<BrokerSetup>,
+    /// The plausibility checks.
+    pub checks: plausibility::Settings,
     /// Templates of the meters, each once.
     pub templates: Vec<template::Shared>,
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::flow::Flow;
 use crate::domain::interval::Channel;
 use crate::domain::meter::{Freshness, HeatFromFlow, Pipe, Point, Quantity, RegisterKind, Role};
 use crate::domain::time::day;
