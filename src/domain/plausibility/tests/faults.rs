@@ -60,6 +60,14 @@ fn stuck(all: &mut Said, _: i64) {
     set(all, "b", GAIN, 0.0);
 }
 
+/// Two hours of the same power while the register counts on: no drift of the day.
+fn stuck_hours(all: &mut Said, second: i64) {
+    if (8 * HOUR..10 * HOUR).contains(&second) {
+        set(all, "b", "power", 310_000.0);
+        set(all, "b", GAIN, 1.5);
+    }
+}
+
 /// Two minutes of the same, in a meter that has more to say.
 fn repeats(all: &mut Said, second: i64) {
     if !(8 * HOUR + 600..8 * HOUR + 760).contains(&second) {
@@ -174,6 +182,7 @@ const ROWS: &[Row] = &[
     ("a frequency of another scale",         5, "pcc",      (8, 9),   said(|all, _| times(all, "pcc", &["frequency"], 10.0))),
     ("a power factor of another scale",      5, "pcc",      (8, 9),   said(|all, _| set(all, "pcc", "power_factor", 95.0))),
     ("a gateway that repeats itself",        6, "b",        (8, 10),  said(stuck)),
+    ("a day with stuck hours, no drift",     6, "b",        (0, 25),  said(stuck_hours)),
     ("an answer that repeats for a while",   6, "a",        (8, 9),   said(repeats)),
     ("a register that stands",               6, "a",        (8, 10),  said(|all, _| set(all, "a", GAIN, 0.0))),
     ("power from the roof at night",         7, "pv",       (0, 2),   said(|all, _| set(all, "pv", "power", 20e3))),
