@@ -97,6 +97,7 @@ mod tests {
             }],
             ratios: Ratios::default(),
             open: Arc::from([]),
+            findings: Arc::from([]),
         }
     }
 

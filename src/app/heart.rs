@@ -227,6 +227,7 @@ impl Heart {
                 if self.distrust.is_none() {
                     self.outbox.take(self.parts.engine.tick(at));
                 }
+                self.parts.engine.keep_checks();
                 self.commit_and_wait(at).await;
             }
             self.outbox.flush().await
@@ -282,9 +283,7 @@ impl Heart {
             values: heard.values,
         };
         self.parts.recorder.stamp(&mut reading);
-        if !heard.late {
-            self.parts.engine.hear(&reading);
-        }
+        self.parts.engine.take(&reading, heard.late);
         if self.parts.recorder.waiting() >= MOST_WAITING {
             if self.parts.board.losses.unwritten_reading() {
                 error!("The disk has not taken anything for too long; rows are given up.");

@@ -131,7 +131,7 @@ pub async fn run(setup: Setup, options: Options, stop: CancellationToken) -> Res
     let secrets = rim::Secrets::load(&setup).map_err(AppError::Secret)?;
     let park = Arc::clone(&setup.park);
     let (store, found) = open_store(&setup, &park)?;
-    let recovered = recover::recover(&park, &setup.store.dir, store, found)?;
+    let recovered = recover::recover(&park, &setup.checks, &setup.store.dir, store, found)?;
     let stats = recovered.store.stats();
     let committed = stats.committed();
     let (thread, handle) = StoreThread::start(recovered.store, mono).map_err(AppError::Thread)?;

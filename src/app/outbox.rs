@@ -19,9 +19,10 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use crate::domain::interval::{Entry, ExportShape, Interval, Span};
+use crate::domain::plausibility::Change;
 use crate::engine::record::Recorder;
 use crate::engine::{Engine, Frame, Tick};
 use crate::store::{Batch, Committed, Refused, StoreError, StoreHandle};
@@ -58,6 +59,17 @@ pub enum Answer {
     Refused,
     /// There is no store any more to say anything.
     Gone,
+}
+
+/// Says once that a finding came or went.
+fn tell(change: &Change) {
+    let finding = &change.finding;
+    let check = finding.name;
+    if change.opened {
+        warn!(check, "{finding}.");
+    } else {
+        info!(check, "No longer: {finding}.");
+    }
 }
 
 /// The way to the disk.
@@ -101,6 +113,9 @@ impl Outbox {
     pub fn take(&mut self, tick: Tick) -> Frame {
         self.entries.extend(tick.entries);
         self.closed.extend(tick.closed);
+        for change in &tick.changes {
+            tell(change);
+        }
         tick.frame
     }
 

@@ -82,6 +82,7 @@ impl Board {
         view.clock_trusted = beside.clock_trusted;
         view.stored_until = self.store.stored_until();
         view.netting = netting(&self.park);
+        view.findings = Arc::clone(&frame.findings);
         view.ratios = Ratios {
             self_consumption: frame.ratios.self_consumption,
             self_sufficiency: frame.ratios.self_sufficiency,

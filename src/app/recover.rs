@@ -10,6 +10,7 @@ use tracing::{info, warn};
 use super::AppError;
 use crate::domain::interval::Interval;
 use crate::domain::meter::Park;
+use crate::domain::plausibility::Settings;
 use crate::domain::time::{day, local_date};
 use crate::engine::Engine;
 use crate::engine::record::Recorder;
@@ -42,11 +43,12 @@ pub struct Caught {
 /// Where the ledger cannot be written.
 pub fn recover(
     park: &Arc<Park>,
+    checks: &Settings,
     dir: &Path,
     mut store: Store,
     found: Recovered,
 ) -> Result<Caught, AppError> {
-    let mut engine = Engine::new(Arc::clone(park), &found.state);
+    let mut engine = Engine::judging(Arc::clone(park), &found.state, checks);
     engine.set_events(&found.events);
     let mut recorder = Recorder::new(park);
     let (mut entries, mut closed) = (Vec::new(), Vec::new());

@@ -10,7 +10,7 @@ use toml::de::DeTable;
 use super::polled::Around;
 use super::read::{Problem, Problems, Table, list};
 use super::template::Library;
-use super::{Setup, StoreSetup, WebSetup, broker, bus, endpoint, meter, relations, units};
+use super::{Setup, StoreSetup, WebSetup, broker, bus, checks, endpoint, meter, relations, units};
 use crate::domain::meter::{Losses, Park};
 use crate::domain::relations::Relations;
 use crate::domain::units::Power;
@@ -91,6 +91,7 @@ fn read(root: &Table<'_>) -> Option<Setup> {
     // Read whatever the rest came to: a mistake in one table hides none in another.
     let (every_load_metered, losses) = balance(root);
     let relations = relations::check(root, &mut read);
+    let checks = checks::checks(root, &read.meters);
     let mut park = park?;
     park.relations = relations;
     park.every_load_metered = every_load_metered;
@@ -103,6 +104,7 @@ fn read(root: &Table<'_>) -> Option<Setup> {
         sinks,
         buses: bus::with_polls(buses, read.polls),
         brokers: broker::with_subscriptions(brokers, read.subscriptions),
+        checks,
         templates: read.templates,
         multipliers: read.multipliers,
     })

@@ -13,6 +13,7 @@
 pub mod broker;
 pub mod bus;
 pub mod check;
+pub mod checks;
 mod derived;
 pub mod endpoint;
 pub mod field;
@@ -35,6 +36,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::domain::meter::Park;
+use crate::domain::plausibility;
 use crate::source::{modbus, mqtt};
 use crate::sys::secret::Secret;
 
@@ -156,6 +158,8 @@ pub struct Setup {
     pub buses: Vec<modbus::Settings>,
     /// MQTT brokers.
     pub brokers: Vec<BrokerSetup>,
+    /// The plausibility checks.
+    pub checks: plausibility::Settings,
     /// Templates of the meters, each once.
     pub templates: Vec<template::Shared>,
     /// What the registers are multiplied by, of meters that show secondary values.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::flow::Flow;
 use crate::domain::interval::Channel;
 use crate::domain::meter::{Carrier, Freshness, Point, Quantity, RegisterKind, Role};
 use crate::domain::snapshot::Value;

@@ -56,6 +56,7 @@ impl Engine {
     /// Takes in what a meter said.
     pub fn hear(&mut self, reading: &Reading) {
         self.snapshot.accept(reading);
+        self.checks.hear(reading);
         let index = reading.meter;
         let (Some(meter), Some(feeds)) = (self.park.meters.get(index), self.feeds.get(index))
         else {

@@ -1,8 +1,9 @@
 //! The one owner of state: readings in, frames and entries out.
 //!
 //! ```text
-//!   hear(reading) ──▶ snapshot ──tick(now)──▶ frame (powers, meters)
-//!                 └─▶ books ────────────────▶ entries, closed intervals
+//!   hear(reading) ──▶ snapshot ──tick(now)──▶ frame (powers, meters, findings)
+//!                 ├─▶ books ────────────────▶ entries, closed intervals
+//!                 └─▶ checks ───────────────▶ findings that opened or closed
 //! ```
 //!
 //! The engine does no I/O and asks no clock. Time is an argument, so a year of
@@ -12,12 +13,14 @@
 
 pub mod book;
 mod check;
+mod checks;
 mod derived;
 mod events;
 mod hear;
 mod heat;
 mod now;
 pub mod record;
+mod shape;
 mod stream;
 pub mod today;
 mod track;
@@ -28,27 +31,26 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::balance::{attribute, powers, settle};
+use crate::domain::balance::{powers, settle};
 use crate::domain::event::MeterEvent;
-use crate::domain::flow::{Flow, Powers};
+use crate::domain::flow::Powers;
 use crate::domain::interval::{CLOSE_AFTER_S, Entry, ExportShape, Interval, Span};
 use crate::domain::meter::{Meter, MeterIndex, Park};
+use crate::domain::plausibility::{Change, Finding, Settings};
 use crate::domain::quality::{Quality, Reason};
 use crate::domain::snapshot::{Reading, Snapshot};
-use crate::domain::units::to_f64;
 
 use book::{Calendar, MeterBook};
 pub use check::HeatCheck;
+pub use checks::CHECKS_STATE;
+use checks::Checks;
 use hear::{Feeds, feeds};
 pub use now::MeterHeat;
+use shape::Shaping;
 use today::{Ratios, Today};
 
 /// Key of the engine's own row beside the rows of the meters.
 pub const ENGINE_STATE: &str = "";
-/// Ticks further apart than this do not say how export was fed in between.
-const TICK_GAP_MS: i64 = 10_000;
-/// Part of an interval for which it must be known how export was fed.
-const SHAPED_PCT: f64 = 95.0;
 /// The open interval is struck this often; its energies move slowly.
 const OPEN_EVERY_S: i64 = 5;
 
@@ -87,6 +89,8 @@ pub struct Frame {
     pub ratios: Ratios,
     /// Intervals that are not closed, oldest first, as far as they are known.
     pub open: Arc<[Interval]>,
+    /// What the checks have found and is not over.
+    pub findings: Arc<[Finding]>,
 }
 
 /// What a tick brought.
@@ -98,6 +102,8 @@ pub struct Tick {
     pub entries: Vec<Entry>,
     /// Intervals that closed, with how export was fed in them.
     pub closed: Vec<(Span, ExportShape)>,
+    /// Findings that came or went.
+    pub changes: Vec<Change>,
 }
 
 /// The engine's own state on disk.
@@ -109,25 +115,6 @@ struct Own {
     ending: Vec<Span>,
     /// How export was fed, by start of interval in ms.
     shapes: BTreeMap<i64, Shaping>,
-}
-
-/// How export is fed in an interval under way, and for how long that is known.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-struct Shaping {
-    shape: ExportShape,
-    covered_ms: i64,
-}
-
-impl Shaping {
-    /// The shape, if it stands for the time it is asked for; else none, and the
-    /// amounts of the interval decide.
-    fn of(&self, ms: i64) -> ExportShape {
-        if to_f64(self.covered_ms) * 100.0 >= to_f64(ms) * SHAPED_PCT {
-            self.shape
-        } else {
-            ExportShape::default()
-        }
-    }
 }
 
 /// The engine.
@@ -149,12 +136,19 @@ pub struct Engine {
     last_tick: Option<Timestamp>,
     today: Today,
     open: Arc<[Interval]>,
+    checks: Checks,
 }
 
 impl Engine {
     /// An engine that takes up the books of an earlier run: rows of meter and JSON.
     #[must_use]
     pub fn new(park: Arc<Park>, earlier: &[(String, String)]) -> Self {
+        Self::judging(park, earlier, &Settings::default())
+    }
+
+    /// An engine whose checks have settings of their own.
+    #[must_use]
+    pub fn judging(park: Arc<Park>, earlier: &[(String, String)], settings: &Settings) -> Self {
         let left = |key: &str| {
             earlier
                 .iter()
@@ -178,6 +172,7 @@ impl Engine {
             .collect();
         let own = left(ENGINE_STATE).and_then(|json| serde_json::from_str(json).ok());
         Self {
+            checks: Checks::new(&park, settings, left(CHECKS_STATE)),
             calendar: Calendar {
                 zone: park.time_zone.clone(),
                 minutes: park.settlement_minutes,
@@ -230,6 +225,7 @@ impl Engine {
         let powers = powers(&self.park, &|index, carrier| {
             self.power(index, carrier, now)
         });
+        let changes = self.check(&powers, now);
         self.turn_page(now);
         self.shape_export(&powers, now);
         self.last_tick = Some(now);
@@ -262,11 +258,13 @@ impl Engine {
             meters,
             ratios,
             open: Arc::clone(&self.open),
+            findings: self.checks.findings(),
         };
         Tick {
             frame,
             entries,
             closed,
+            changes,
         }
     }
 
@@ -290,6 +288,7 @@ impl Engine {
             meters,
             ratios,
             open: Arc::clone(&self.open),
+            findings: self.checks.findings(),
         }
     }
 
@@ -309,6 +308,7 @@ impl Engine {
         self.set_events(&events);
         self.started = earlier.started;
         self.last_tick = earlier.last_tick;
+        std::mem::swap(&mut self.checks, &mut earlier.checks);
     }
 
     /// Every row of state, whether it changed or not: for an engine that goes on.
@@ -322,6 +322,7 @@ impl Engine {
             ENGINE_STATE.to_owned(),
             serde_json::to_string(&self.own).unwrap_or_default(),
         ));
+        rows.extend(self.checks.row());
         rows
     }
 
@@ -343,6 +344,7 @@ impl Engine {
         if let Ok(json) = serde_json::to_string(&self.own) {
             rows.push((ENGINE_STATE.to_owned(), json));
         }
+        rows.extend(self.checks.row_when_due(self.last_tick));
         rows
     }
 
@@ -360,37 +362,6 @@ impl Engine {
         if span.start >= last.start {
             self.own.current = Some(span);
         }
-    }
-
-    /// Adds the time since the last tick to how export is fed.
-    fn shape_export(&mut self, powers: &Powers, now: Timestamp) {
-        let (Some(last), Some(span)) = (self.last_tick, self.own.current) else {
-            return;
-        };
-        let ms = now.as_millisecond() - last.as_millisecond();
-        if !(1..=TICK_GAP_MS).contains(&ms) {
-            return;
-        }
-        let known = |flow| powers.of(flow).as_ref().ok().map(|known| known.value);
-        let (Some(generation), Some(import), Some(export), Some(discharge), Some(charge)) = (
-            known(Flow::Generation),
-            known(Flow::Import),
-            known(Flow::Export),
-            known(Flow::BatteryDischarge),
-            known(Flow::BatteryCharge),
-        ) else {
-            return;
-        };
-        let parts = attribute(generation, import, export, discharge, charge);
-        let hours = to_f64(ms) / 3_600_000.0;
-        let shaping = self
-            .own
-            .shapes
-            .entry(span.start.as_millisecond())
-            .or_default();
-        shaping.shape.generation_wh += parts.generation_to_grid * hours;
-        shaping.shape.battery_wh += parts.battery_to_grid * hours;
-        shaping.covered_ms += ms;
     }
 
     /// Closes intervals that ended long enough ago. After a start, intervals of the

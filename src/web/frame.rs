@@ -109,6 +109,20 @@ struct SinkJson<'a> {
 }
 
 #[derive(Serialize)]
+struct FindingJson<'a> {
+    check: u8,
+    name: &'static str,
+    meters: &'a [Arc<str>],
+    since: String,
+    value: f64,
+    limit: f64,
+    unit: &'a str,
+    what: &'a str,
+    cause: &'a str,
+    remedy: &'a str,
+}
+
+#[derive(Serialize)]
 struct LiveJson<'a> {
     park: &'a str,
     name: &'a str,
@@ -126,6 +140,7 @@ struct LiveJson<'a> {
     ratios: RatiosJson,
     meters: Vec<MeterJson<'a>>,
     sinks: Vec<SinkJson<'a>>,
+    findings: Vec<FindingJson<'a>>,
 }
 
 impl Serialize for LiveView {
@@ -173,6 +188,22 @@ impl Serialize for LiveView {
                     oldest: time(sink.oldest),
                     last_ok: time(sink.last_ok),
                     last_error: sink.last_error.as_deref(),
+                })
+                .collect(),
+            findings: self
+                .findings
+                .iter()
+                .map(|finding| FindingJson {
+                    check: finding.check,
+                    name: finding.name,
+                    meters: &finding.meters,
+                    since: self.place.rfc3339(finding.since),
+                    value: finding.seen.value,
+                    limit: finding.seen.limit,
+                    unit: &finding.seen.unit,
+                    what: &finding.seen.what,
+                    cause: &finding.seen.cause,
+                    remedy: &finding.seen.remedy,
                 })
                 .collect(),
         }

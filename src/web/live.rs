@@ -14,6 +14,7 @@ use crate::domain::boundary::Netting;
 use crate::domain::flow::{Flow, Powers};
 use crate::domain::heat::integration::Sum;
 use crate::domain::meter::{Carrier, Meter, MeterIndex, Nature, Park};
+use crate::domain::plausibility::Finding;
 use crate::domain::quality::{Quality, Reason};
 use crate::domain::snapshot::{Snapshot, Standing, Value, age};
 use crate::domain::units::to_f64;
@@ -235,6 +236,8 @@ pub struct LiveView {
     pub meters: Vec<MeterView>,
     /// Every sink.
     pub sinks: Vec<SinkView>,
+    /// What the checks have found and is not over.
+    pub findings: Arc<[Finding]>,
 }
 
 impl LiveView {
@@ -252,6 +255,7 @@ impl LiveView {
             ratios: Ratios::default(),
             meters: Vec::new(),
             sinks: Vec::new(),
+            findings: Arc::from([]),
         }
     }
 

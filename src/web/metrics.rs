@@ -23,6 +23,7 @@ use super::live::{LiveView, MeterView, VERSION};
 use super::server::Shared;
 use crate::domain::flow::{FLOWS, Flow};
 use crate::domain::meter::Carrier;
+use crate::domain::plausibility::{CHECKS, CheckRow};
 use crate::domain::quality::Reason;
 
 /// What a scrape tells beside the live view. `None` and an absent row mean: not known.
@@ -175,6 +176,19 @@ fn live(scrape: &mut Scrape, view: &LiveView) {
     scrape.one_real("self_sufficiency_ratio", help, ratios.self_sufficiency);
     let help = "Heat from the sun, of all heat made";
     scrape.one_real("solar_fraction_ratio", help, ratios.solar_fraction);
+    let open = |row: &CheckRow| {
+        let mut count = 0.0;
+        for finding in view.findings.iter() {
+            count += if finding.check == row.number {
+                1.0
+            } else {
+                0.0
+            };
+        }
+        (label("check", row.name), count)
+    };
+    let help = "Findings of a check that are open";
+    scrape.reals("findings", help, CHECKS.iter().map(open));
     let trusted = if view.clock_trusted { 1.0 } else { 0.0 };
     let help = "Whether the wall clock can be believed";
     scrape.one_real("clock_trusted", help, Some(trusted));

@@ -9,6 +9,7 @@
 
 mod again;
 mod backlog;
+mod checks;
 mod cli;
 mod devices;
 mod fuzz;

@@ -183,6 +183,12 @@ impl Ear {
         }
     }
 
+    /// Takes in a reading that is too old to be of now: only its time says something.
+    pub fn late(&mut self, reading: &Reading, came: Option<(i64, i64)>) {
+        let first = reading.values.first().map_or(0, |(point, _)| *point);
+        self.time(reading.at.as_millisecond(), came, (first, 0));
+    }
+
     /// A register says where it stands.
     fn register(&mut self, way: usize, kind: RegisterKind, at: i64, raw: i64, unit: CountUnit) {
         let Some(slot) = self.registers.get_mut(way) else {

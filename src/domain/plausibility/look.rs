@@ -242,11 +242,8 @@ impl<'a> Look<'a> {
     /// The last whole interval of the balance that a meter stands in: its mean power,
     /// and what it would be if the others are right.
     pub fn by_balance(&self, meter: MeterIndex) -> Option<(f64, f64)> {
-        let of = |node: &'a Node| node.latest.as_ref()?.of(meter);
-        self.nodes
-            .iter()
-            .filter(|node| !node.is_feeder())
-            .find_map(of)
+        let balances = self.nodes.iter().filter(|node| !node.is_feeder());
+        balances.into_iter().find_map(|node| node.latest_of(meter))
     }
 
     /// The means of the node concerned, if an interval ended and they are new.

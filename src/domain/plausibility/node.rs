@@ -5,6 +5,8 @@
 //! every member is known**, so that a meter silent for a while leaves the means of all
 //! others over the same time, and no imbalance.
 
+use std::collections::HashMap;
+
 use crate::domain::meter::{Carrier, MeterIndex};
 use crate::domain::units::to_f64;
 
@@ -45,9 +47,9 @@ pub struct Means {
 }
 
 impl Means {
-    /// Mean power of a meter, and what it would be if the others are right.
-    pub fn of(&self, meter: MeterIndex) -> Option<(f64, f64)> {
-        let (part, mean) = self.members.iter().find(|(part, _)| part.meter == meter)?;
+    /// Mean power of the member at a place, and what it would be if the others are right.
+    fn at(&self, place: usize) -> Option<(f64, f64)> {
+        let (part, mean) = self.members.get(place)?;
         Some((*mean, mean - part.sign * self.residual))
     }
 }
@@ -58,6 +60,8 @@ pub struct Node {
     /// What it balances.
     pub kind: Kind,
     parts: Vec<Part>,
+    /// Where a meter is among its parts.
+    places: HashMap<MeterIndex, usize>,
     sums: Vec<f64>,
     losses: f64,
     known_ms: i64,
@@ -70,6 +74,11 @@ impl Node {
     pub fn new(kind: Kind, parts: Vec<Part>) -> Self {
         Self {
             kind,
+            places: parts
+                .iter()
+                .enumerate()
+                .map(|(place, part)| (part.meter, place))
+                .collect(),
             sums: vec![0.0; parts.len()],
             parts,
             losses: 0.0,
@@ -81,6 +90,12 @@ impl Node {
     /// Whether it is a meter and those behind it.
     pub fn is_feeder(&self) -> bool {
         self.kind == Kind::Feeder
+    }
+
+    /// The last interval of a meter: its mean power, and what it would be if the others
+    /// are right.
+    pub fn latest_of(&self, meter: MeterIndex) -> Option<(f64, f64)> {
+        self.latest.as_ref()?.at(*self.places.get(&meter)?)
     }
 
     /// Its meters.

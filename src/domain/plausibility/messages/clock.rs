@@ -10,6 +10,7 @@ use super::super::node::Node;
 use super::super::settings::limits;
 use super::super::table::{Subject, each};
 use crate::domain::meter::Park;
+use crate::domain::quality::Reason;
 use crate::domain::units::to_f64;
 
 /// Longer than a gateway needs to send what has waited.
@@ -35,6 +36,16 @@ pub fn subjects(park: &Park, _: &Site, _: &[Node]) -> Vec<Subject> {
 
 pub fn judge(look: &Look<'_>, _: &mut Memory) -> Judged {
     let limits = Limits::of(look.values);
+    if refused(look) {
+        let cause = "the device's clock is fast, or its time zone is wrong: its values are refused";
+        let remedy = "set up the time server of the device or gateway";
+        return seen(
+            "a value of the future, refused,",
+            (1.0, 0.0, ""),
+            cause,
+            remedy,
+        );
+    }
     let ear = need!(
         look.ear().filter(|ear| ear.newest_ms.is_some()),
         "nothing was heard of it"
@@ -66,4 +77,13 @@ pub fn judge(look: &Look<'_>, _: &mut Memory) -> Judged {
         cause,
         "set up the time server of the device or gateway",
     )
+}
+
+/// Whether its values are refused because they are of the future.
+fn refused(look: &Look<'_>) -> bool {
+    let points = look.meter().map_or(0, |meter| meter.points.len());
+    (0..points).any(|point| {
+        let (_, trouble) = look.moment.snapshot.last(look.first(), point);
+        trouble == Some(Reason::Clock)
+    })
 }

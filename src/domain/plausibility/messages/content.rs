@@ -5,7 +5,7 @@ use super::super::look::{Look, Memory, Q, Site, need};
 use super::super::node::Node;
 use super::super::settings::limits;
 use super::super::table::{Subject, each};
-use crate::domain::meter::Park;
+use crate::domain::meter::{Freshness, Park};
 use crate::domain::quality::Reason;
 use crate::domain::units::to_f64;
 
@@ -73,7 +73,8 @@ pub fn judge(look: &Look<'_>, _: &mut Memory) -> Judged {
     let age_s = -to_f64(ear.ahead_ms) / 1e3;
     let most_s = (limits.periods * meter.period.as_secs_f64()).max(LEAST_S);
     // A row of late messages is a clock, and no single message.
-    if ear.off == 1 && age_s > most_s {
+    let speaks = meter.freshness != Freshness::UntilChanged;
+    if speaks && ear.off == 1 && age_s > most_s {
         let cause = "the broker kept an old message, and the device is silent";
         let remedy = "publish without the retain flag, and look after the device";
         return seen(

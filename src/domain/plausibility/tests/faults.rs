@@ -60,6 +60,31 @@ fn stuck(all: &mut Said, _: i64) {
     set(all, "b", GAIN, 0.0);
 }
 
+/// Two hours of the same power while the register counts on: no drift of the day.
+fn stuck_hours(all: &mut Said, second: i64) {
+    if (8 * HOUR..10 * HOUR).contains(&second) {
+        set(all, "b", "power", 310_000.0);
+        set(all, "b", GAIN, 1.5);
+    }
+}
+
+/// Two minutes of the same, in a meter that has more to say.
+fn repeats(all: &mut Said, second: i64) {
+    if !(8 * HOUR + 600..8 * HOUR + 760).contains(&second) {
+        return;
+    }
+    for (name, value) in phases([138_600.0; 3], [45_700.0; 3], 231.0) {
+        set(all, "a", name, value);
+    }
+    let totals = [("power", 415_800.0), ("reactive_power", 137_100.0)];
+    for (name, value) in totals {
+        set(all, "a", name, value);
+    }
+    for name in ["apparent_power", "power_factor"] {
+        set(all, "a", name, 1.0);
+    }
+}
+
 fn exchanged(all: &mut Said, _: i64) {
     let (supply, back) = (
         of(all, "customer", "temp_supply"),
@@ -95,6 +120,12 @@ fn unavailable(all: &mut Said, _: i64) {
     all.get_mut("b")
         .unwrap()
         .insert("power", Err(Reason::NotAvailable));
+}
+
+fn refused(all: &mut Said, _: i64) {
+    all.get_mut("hall")
+        .unwrap()
+        .insert("power", Err(Reason::Clock));
 }
 
 /// Only one message, and of an hour ago.
@@ -151,6 +182,8 @@ const ROWS: &[Row] = &[
     ("a frequency of another scale",         5, "pcc",      (8, 9),   said(|all, _| times(all, "pcc", &["frequency"], 10.0))),
     ("a power factor of another scale",      5, "pcc",      (8, 9),   said(|all, _| set(all, "pcc", "power_factor", 95.0))),
     ("a gateway that repeats itself",        6, "b",        (8, 10),  said(stuck)),
+    ("a day with stuck hours, no drift",     6, "b",        (0, 25),  said(stuck_hours)),
+    ("an answer that repeats for a while",   6, "a",        (8, 9),   said(repeats)),
     ("a register that stands",               6, "a",        (8, 10),  said(|all, _| set(all, "a", GAIN, 0.0))),
     ("power from the roof at night",         7, "pv",       (0, 2),   said(|all, _| set(all, "pv", "power", 20e3))),
     ("a load behind the roof's meter",       7, "pv",       (0, 2),   said(|all, second| set(all, "pv", "power", -30e3 - crate::domain::units::to_f64(second % 97)))),
@@ -159,7 +192,8 @@ const ROWS: &[Row] = &[
     ("light at night",                       9, "weather",  (0, 1),   said(|all, _| set(all, "weather", "dni", 40.0))),
     ("a dirty global sensor",                9, "weather",  (12, 14), said(|all, _| times(all, "weather", &["ghi"], 0.85))),
     ("temperature sensors exchanged",       10, "customer", (8, 10),  said(exchanged)),
-    ("flow with the pump off",              11, "customer", (8, 9),   said(|all, _| set(all, "pump", "status", 0.0))),
+    ("flow with the pump off",              11, "customer", (8, 9),   Fault { world: |now| now.heat *= 0.1, ..said(|all, _| set(all, "pump", "status", 0.0)) }),
+    ("no flow with the pump on",            11, "customer", (8, 9),   Fault { world: |now| now.heat = 0.0, ..HEALTHY }),
     ("a heat meter set to glycol",          12, "customer", (8, 9),   said(|all, _| times(all, "customer", &["heat_power"], 0.94))),
     ("a fluid about to boil",               13, "field",    (12, 13), said(boiling)),
     ("a fluid about to freeze",             13, "field",    (0, 1),   said(|all, _| { set(all, "field", "temp_return", 3.0); set(all, "field", "temp_supply", 3.0); })),
@@ -169,12 +203,13 @@ const ROWS: &[Row] = &[
     ("the connection shows too much",       16, "pcc",      (0, 2),   said(|all, _| times(all, "pcc", GRID, 1.08))),
     ("export above the contract",           17, "pcc",      (12, 13), Fault { world: |now| { now.a *= 0.2; now.b *= 0.2; now.battery = 0.0; }, ..HEALTHY }),
     ("a source without a meter at night",   17, "pcc",      (0, 2),   Fault { world: |now| now.hidden = 420e3, ..HEALTHY }),
-    ("a state of charge that steps",        18, "battery",  (8, 9),   said(|all, second| if second > 8 * HOUR + 900 { set(all, "battery", "soc", 75.0) })),
+    ("a state of charge that steps",        18, "battery",  (8, 9),   said(|all, second| if second > 8 * HOUR + 900 { set(all, "battery", "soc", 43.0) })),
     ("a state of charge of another scale",  18, "battery",  (8, 9),   said(|all, _| times(all, "battery", &["soc"], 10.0))),
     ("a tank that leaks",                   18, "hot",      (8, 11),  said(empties)),
     ("a clock that is fast",                19, "b",        (8, 9),   Fault { at: fast_clock, ..HEALTHY }),
     ("a clock that is slow",                19, "hall",     (8, 9),   Fault { at: slow_clock, ..HEALTHY }),
     ("a clock that stands",                 19, "weather",  (8, 9),   Fault { at: no_clock, ..HEALTHY }),
+    ("values of the future, refused",       19, "hall",     (8, 9),   said(refused)),
     ("a sensor without a number",           20, "b",        (8, 9),   said(unavailable)),
     ("a message that was kept",             20, "b",        (8, 9),   Fault { at: retained, ..HEALTHY }),
     ("a unit that changed",                 20, "b",        (8, 11),  said(leaps)),

@@ -5,5 +5,6 @@ mod faults;
 mod laws;
 mod park;
 mod script;
+mod states;
 mod table;
 mod wiring;
