@@ -18,6 +18,7 @@ mod held;
 mod history;
 mod losses;
 mod outbox;
+mod past;
 mod publish;
 pub mod recompute;
 mod recover;

@@ -18,6 +18,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::AppError;
+use super::past::LedgerPast;
 use crate::domain::balance::settle_all;
 use crate::domain::event::{MeterEvent, corrected, standing};
 use crate::domain::interval::{CLOSE_AFTER_S, Channel, Entry, ExportShape, Interval, Span};
@@ -136,6 +137,7 @@ fn replay(
     let mut late = late.into_iter().peekable();
     let mut engine = Engine::new(Arc::clone(park), &[]);
     engine.set_events(events);
+    engine.fill_gaps(Box::new(LedgerPast::open(dir)?));
     let mut reader = Reader::new(dir)?;
     let (mut seq, mut last) = (0, None::<Timestamp>);
     while let Some(block) = reader.next_between(seq, from, until)? {

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tracing::{info, warn};
 
 use super::AppError;
+use super::past::LedgerPast;
 use crate::domain::interval::Interval;
 use crate::domain::meter::Park;
 use crate::domain::plausibility::Settings;
@@ -50,6 +51,7 @@ pub fn recover(
 ) -> Result<Caught, AppError> {
     let mut engine = Engine::judging(Arc::clone(park), &found.state, checks);
     engine.set_events(&found.events);
+    engine.fill_gaps(Box::new(LedgerPast::open(dir)?));
     let mut recorder = Recorder::new(park);
     let (mut entries, mut closed) = (Vec::new(), Vec::new());
     let (mut blocks, mut rows) = (0_u64, 0_u64);

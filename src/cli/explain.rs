@@ -12,6 +12,7 @@ use crate::config;
 use crate::domain::flow::{FLOWS, FlowRow, Stated};
 use crate::domain::interval::{Entry, Origin};
 use crate::domain::meter::{Carrier, Park};
+use crate::domain::provenance::Made;
 use crate::domain::quality::Quality;
 use crate::domain::time::{rfc3339, slot};
 use crate::domain::units::MilliwattHours;
@@ -99,16 +100,16 @@ fn stated_text(stated: &Stated<MilliwattHours>) -> String {
 }
 
 /// Where the energy of an entry comes from.
-fn provenance(one: &Contribution) -> &'static str {
-    let quality = one.entry.as_ref().map(|entry| entry.quality);
-    match (quality, one.origin) {
-        (Some(Quality::Manual), _) => "manual",
-        (Some(Quality::Estimated), Some(Origin::Register(_))) => "register, spread over a gap",
-        (Some(Quality::Estimated), _) => "estimated",
-        (_, Some(Origin::Register(_))) => "register",
-        (_, Some(Origin::Power)) => "integrated",
-        (_, Some(Origin::Heat)) => "computed from flow and temperatures",
-        (_, None) => "derived",
+fn provenance(one: &Contribution) -> String {
+    let made = one.entry.as_ref().map_or(Made::NOTHING, |entry| entry.made);
+    match (made, one.origin) {
+        (Made::INTEGRATED, Some(Origin::Heat)) => "computed from flow and temperatures".to_owned(),
+        // What is not known, and what an older ledger does not say.
+        (Made::NOTHING, Some(Origin::Register(_))) => "register".to_owned(),
+        (Made::NOTHING, Some(Origin::Power)) => "integrated".to_owned(),
+        (Made::NOTHING, Some(Origin::Heat)) => "computed from flow and temperatures".to_owned(),
+        (Made::NOTHING, None) => "derived".to_owned(),
+        (made, _) => made.to_string(),
     }
 }
 
@@ -230,12 +231,16 @@ fn stated_json(stated: &Stated<MilliwattHours>) -> Json {
             "quality": known.quality.name(),
             "coverage_pct": known.coverage_pct,
             "missing": [],
+            "provenance": known.made.names(),
+            "methods": known.made.methods(),
         }),
         Err(gaps) => json!({
             "wh": null,
             "quality": Quality::Missing.name(),
             "coverage_pct": 0.0,
             "missing": gaps.list(),
+            "provenance": [],
+            "methods": [],
         }),
     }
 }
@@ -246,6 +251,8 @@ fn entry_json(entry: &Entry) -> Json {
         "reason": entry.energy.err().map(|reason| reason.name()),
         "quality": entry.quality.name(),
         "coverage_pct": entry.coverage_pct,
+        "provenance": entry.made.names(),
+        "methods": entry.made.methods(),
         "opening_wh": entry.opening.map(|position| position.to_wh_string()),
         "closing_wh": entry.closing.map(|position| position.to_wh_string()),
     })

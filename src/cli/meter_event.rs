@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::recompute::{as_json, as_text, failure};
-use super::{CONFIG, ConfigFile, Failure, USAGE, print};
+use super::{CONFIG, ConfigFile, Failure, USAGE, print, quarantine};
 use crate::app::recompute::recompute;
 use crate::config::units::exact_energy;
 use crate::config::{self, Setup};
@@ -31,7 +31,7 @@ pub enum Command {
     Add(Add),
     /// Say that an event is not so
     Withdraw(Withdraw),
-    /// List all events
+    /// List all events, and the steps of registers that nobody has decided
     List(List),
 }
 
@@ -430,20 +430,20 @@ fn correction(arguments: &Add, zone: &TimeZone) -> Result<What, Failure> {
 fn list(arguments: &List) -> Result<(), Failure> {
     let setup = config::load(&arguments.file.config)?;
     let there = events::read(&setup.store.dir).map_err(|error| store(&error))?;
+    let steps = quarantine::all(&setup, &there.list).map_err(|error| store(&error))?;
+    let zone = &setup.park.time_zone;
     if arguments.json {
-        let events: Vec<_> = there.list.iter().collect();
-        print(&format!(
-            "{}\n",
-            json!({ "events": events, "damaged": there.damaged })
-        ))?;
+        let steps: Vec<_> = steps.iter().map(|step| step.json(zone)).collect();
+        let text = json!({ "events": there.list, "damaged": there.damaged, "quarantined": steps });
+        print(&format!("{text}\n"))?;
     } else {
-        let zone = &setup.park.time_zone;
-        let lines: String = there
-            .list
-            .iter()
-            .map(|event| format!("{}\n", line(event, zone)))
-            .collect();
-        print(&lines)?;
+        let events = there.list.iter().map(|event| line(event, zone) + "\n");
+        let mut text: String = events.collect();
+        if !steps.is_empty() {
+            text += "\nSteps of registers that are in no interval:\n";
+            text.extend(steps.iter().map(|step| step.line(zone)));
+        }
+        print(&text)?;
     }
     if there.damaged == 0 {
         return Ok(());

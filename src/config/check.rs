@@ -10,7 +10,9 @@ use toml::de::DeTable;
 use super::polled::Around;
 use super::read::{Problem, Problems, Table, list};
 use super::template::Library;
-use super::{Setup, StoreSetup, WebSetup, broker, bus, checks, endpoint, meter, relations, units};
+use super::{
+    Setup, StoreSetup, WebSetup, broker, bus, checks, endpoint, gaps, meter, relations, units,
+};
 use crate::domain::meter::{Losses, Park};
 use crate::domain::relations::Relations;
 use crate::domain::units::Power;
@@ -90,8 +92,9 @@ fn read(root: &Table<'_>) -> Option<Setup> {
     let mut read = meter::all(root, &around, &known_brokers);
     // Read whatever the rest came to: a mistake in one table hides none in another.
     let (every_load_metered, losses) = balance(root);
-    let relations = relations::check(root, &mut read);
+    let mut relations = relations::check(root, &mut read);
     let checks = checks::checks(root, &read.meters);
+    relations.gaps = gaps::gaps(root);
     let mut park = park?;
     park.relations = relations;
     park.every_load_metered = every_load_metered;

@@ -17,6 +17,7 @@ pub mod checks;
 mod derived;
 pub mod endpoint;
 pub mod field;
+mod gaps;
 mod heat;
 pub mod meaning;
 pub mod meter;

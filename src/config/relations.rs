@@ -4,6 +4,7 @@
 //! A meter names others before these are read, so that what it says is kept with its
 //! place in the file, and checked when all are known.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::derived;
@@ -26,6 +27,8 @@ struct Place {
 pub(super) struct Said {
     table: (&'static str, usize),
     places: Vec<Place>,
+    /// Meters, and those beside them that measure the same.
+    beside: Vec<(Arc<str>, Arc<str>)>,
 }
 
 impl Said {
@@ -46,11 +49,14 @@ impl Said {
             (true, true) => table.text("behind", "main").into_iter().collect(),
             (true, false) => table.texts("behind"),
         };
+        let check = table.text("check_meter", "main-2");
         let Some(id) = id else { return };
         // An id that is taken is told as such, and not as a meter in two places.
         if self.places.iter().any(|one| one.placed.meter == *id) {
             return;
         }
+        self.beside
+            .extend(check.map(|check| (Arc::clone(id), Arc::from(fill(check)))));
         let behind = |name: &&str| Some(Arc::from(fill(name)));
         let mut places: Vec<Option<Arc<str>>> = named.iter().map(behind).collect();
         if places.is_empty() {
@@ -85,7 +91,13 @@ pub(super) fn check(root: &Table<'_>, read: &mut Read) -> Relations {
     let derived = derived::all(root, read);
     let topology = topology(root, &read.said);
     foreign(root, &read.said, &read.meters);
-    Relations { topology, derived }
+    let check_meters = check_meters(root, &read.said, &read.meters);
+    Relations {
+        topology,
+        check_meters,
+        derived,
+        ..Relations::default()
+    }
 }
 
 /// The places of all meters; none has one where something is wrong.
@@ -117,6 +129,46 @@ fn topology(root: &Table<'_>, said: &Said) -> Topology {
     Topology::default()
 }
 
+/// The meters beside others; none where something is wrong.
+fn check_meters(root: &Table<'_>, said: &Said, meters: &[Meter]) -> BTreeMap<Arc<str>, Arc<str>> {
+    let of = |id: &str| meters.iter().find(|meter| *meter.id == *id);
+    let names: Vec<&str> = meters.iter().map(|meter| &*meter.id).collect();
+    let mut known = BTreeMap::new();
+    for (id, beside) in &said.beside {
+        let Some(meter) = of(id) else { continue };
+        let (fact, remedy) = match of(beside) {
+            None => (
+                format!("there is no meter `{beside}`"),
+                match closest(beside, &names) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "the id of a meter that measures the same".to_owned(),
+                },
+            ),
+            Some(_) if beside == id => (
+                format!("`{id}` is beside itself"),
+                "the id of another meter that measures the same".to_owned(),
+            ),
+            Some(other) if !shares_balance(meter, other) => (
+                format!("`{id}` and `{beside}` stand in different balances"),
+                "a meter that measures the same, or leave it out".to_owned(),
+            ),
+            Some(_) => {
+                known.insert(Arc::clone(id), Arc::clone(beside));
+                continue;
+            }
+        };
+        said.problem(root, id, "check_meter", fact, remedy);
+    }
+    known
+}
+
+/// Whether two meters stand in the same balance.
+fn shares_balance(one: &Meter, other: &Meter) -> bool {
+    [Carrier::Electricity, Carrier::Heat]
+        .into_iter()
+        .any(|carrier| one.role.term(carrier).is_some() && other.role.term(carrier).is_some())
+}
+
 /// A heat meter behind one of electricity is in another network.
 fn foreign(root: &Table<'_>, said: &Said, meters: &[Meter]) {
     let of = |id: &str| meters.iter().find(|meter| *meter.id == *id);
@@ -126,12 +178,7 @@ fn foreign(root: &Table<'_>, said: &Said, meters: &[Meter]) {
             continue;
         };
         let either = |meter: &Meter| meter.role.electricity.is_some() || meter.role.heat.is_some();
-        let shared = [Carrier::Electricity, Carrier::Heat]
-            .into_iter()
-            .any(|carrier| {
-                meter.role.term(carrier).is_some() && before.role.term(carrier).is_some()
-            });
-        if either(meter) && either(before) && !shared {
+        if either(meter) && either(before) && !shares_balance(meter, before) {
             said.problem(
                 root,
                 &meter.id,

@@ -96,3 +96,66 @@ fn places_that_can_not_be_are_told_with_path_fact_and_remedy() {
         assert_eq!(told(read(meters, "")), expected);
     }
 }
+
+#[test]
+fn a_meter_beside_another_is_known_and_one_that_can_not_be_is_told() {
+    let setup = read(
+        &[
+            ("hall", "tenant", "check_meter = \"hall-2\""),
+            ("hall-2", "monitor", ""),
+        ],
+        "",
+    );
+    assert_eq!(
+        told(setup),
+        [
+            "meter[0].check_meter: `hall` and `hall-2` stand in different balances; a meter that measures the same, or leave it out"
+        ]
+    );
+    let setup = read(
+        &[
+            ("hall", "tenant", "check_meter = \"hall-2\""),
+            ("hall-2", "tenant", "behind = \"hall\""),
+        ],
+        "",
+    )
+    .unwrap();
+    let beside = &setup.park.relations.check_meters;
+    assert_eq!(beside.get("hall").map(|id| &**id), Some("hall-2"));
+    assert_eq!(beside.len(), 1);
+    #[rustfmt::skip]
+    let cases = [
+        ("hal",  "meter[0].check_meter: there is no meter `hal`; did you mean `hall`?"),
+        ("hall", "meter[0].check_meter: `hall` is beside itself; the id of another meter that measures the same"),
+        ("warm", "meter[0].check_meter: `hall` and `warm` stand in different balances; a meter that measures the same, or leave it out"),
+    ];
+    for (beside, expected) in cases {
+        let key = format!("check_meter = \"{beside}\"");
+        let meters = [("hall", "tenant", &*key), ("warm", "heat_consumer", "")];
+        assert_eq!(told(read(&meters, "")), [expected], "{beside}");
+    }
+}
+
+#[test]
+fn what_becomes_of_gaps_is_one_of_the_words_that_there_are() {
+    use crate::domain::relations::{GapPolicy, Integrals, Registers};
+    let meters = [("hall", "tenant", "")];
+    let policy = |rest: &str| read(&meters, rest).map(|setup| setup.park.relations.gaps);
+    assert_eq!(policy("").unwrap(), GapPolicy::default());
+    let other = GapPolicy {
+        registers: Registers::Even,
+        integrals: Integrals::Estimated,
+    };
+    let text = "[gaps]\nregisters = \"even\"\nintegrals = \"estimated\"\n";
+    assert_eq!(policy(text).unwrap(), other);
+    assert_eq!(
+        told(read(
+            &meters,
+            "[gaps]\nregisters = \"zero\"\nmissing = true\n"
+        )),
+        [
+            "gaps.registers: `zero` is no way to treat gaps; \"shaped\", \"even\"",
+            "gaps.missing: is an unknown key; remove it; known here: `integrals`, `registers`",
+        ]
+    );
+}

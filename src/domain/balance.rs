@@ -23,6 +23,7 @@ use super::derived;
 use super::flow::{Energies, Flows, Known, Powers, Stated};
 use super::interval::{Channel, Entry, ExportShape, Span, channels};
 use super::meter::{Carrier, Meter, MeterIndex, Park, Term};
+use super::provenance::Made;
 use super::quality::{Gaps, Quality, Reason};
 pub(super) use super::stated::combine;
 use super::units::{MilliwattHours, Power, to_f64};
@@ -158,6 +159,14 @@ pub(super) fn subtract<N: Amount>(a: &Stated<N>, b: &Stated<N>) -> Stated<N> {
     combine(a, b, |a, b| a - b)
 }
 
+/// The same, known to be a sum over meters and not a meter's own word.
+fn computed<N>(stated: Stated<N>) -> Stated<N> {
+    stated.map(|known| Known {
+        made: known.made.and(Made::DERIVED),
+        ..known
+    })
+}
+
 /// The sums of one term: every meter whose role stands there and that no other of them
 /// has counted.
 struct Sum<N> {
@@ -242,19 +251,20 @@ fn strike<N: Amount>(
     let standby = generators.negative;
     let (discharge, charge) = (batteries.positive, batteries.negative);
     let sources = add(&add(&generation, &import), &discharge);
-    let load = subtract(&subtract(&sources, &export), &charge);
+    let load = computed(subtract(&subtract(&sources, &export), &charge));
 
     let exported_generation = exported_generation(
         &[&generation, &import, &export, &discharge, &charge],
         export_share,
     );
-    let self_consumption = subtract(&generation, &exported_generation);
+    let self_consumption = computed(subtract(&generation, &exported_generation));
 
     let losses: Stated<N> = match park.losses {
         None => Err(Gaps::config()),
         Some(losses) => add(
             &Ok(Known {
                 quality: Quality::Derived,
+                made: Made::DERIVED,
                 ..Known::given(fixed_losses)
             }),
             &if losses.load_pct == 0.0 {
@@ -273,10 +283,10 @@ fn strike<N: Amount>(
             Err(_) if park.losses.is_none() => Ok(Known::given(N::ZERO)),
             Err(gaps) => Err(gaps.clone()),
         };
-        subtract(
+        computed(subtract(
             &subtract(&subtract(&load, &loads.net), &standby),
             &stated_losses,
-        )
+        ))
     } else {
         Err(Gaps::config())
     };
@@ -294,7 +304,7 @@ fn strike<N: Amount>(
     let heat_losses = if feed.members == 0 {
         Err(Gaps::config())
     } else {
-        subtract(&feed.net, &supplied)
+        computed(subtract(&feed.net, &supplied))
     };
     let made = [&boilers, &electric_boiler, &heat_pump, &storage.positive]
         .into_iter()
@@ -305,7 +315,7 @@ fn strike<N: Amount>(
     } else {
         add(&used, &heat_losses)
     };
-    let heat_residual = subtract(&made, &used);
+    let heat_residual = computed(subtract(&made, &used));
 
     Flows::new([
         generation,
@@ -479,6 +489,7 @@ pub(super) fn stated(meter: &Meter, channel: Channel, entries: &[Entry]) -> Stat
                 quality: entry.quality,
                 oldest: None,
                 coverage_pct: entry.coverage_pct,
+                made: entry.made,
             }),
         },
     }

@@ -283,6 +283,7 @@ fn a_grid_meter_that_counts_import_alone_leaves_export_unknown_not_zero() {
         energy: Ok(MilliwattHours(1_000)),
         quality: Quality::Good,
         coverage_pct: 100.0,
+        made: crate::domain::provenance::Made::REGISTER,
         opening: None,
         closing: None,
     };

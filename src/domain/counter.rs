@@ -171,10 +171,27 @@ pub struct Counter {
     #[serde(default)]
     moved_after_ms: i64,
     held: Option<Held>,
+    /// The newest steps that were excluded, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    excluded: Vec<Excluded>,
     /// Whether an event said what a count is worth: it counts more than the configuration.
     #[serde(default)]
     worth_by_event: bool,
 }
+
+/// A step between two segments of a register: how much of it flowed, nobody knows.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Excluded {
+    /// The last booked reading, ms and count.
+    pub before: (i64, i64),
+    /// The reading from which the register went on, ms and count.
+    pub after: (i64, i64),
+    /// What a count was worth before.
+    pub unit: CountUnit,
+}
+
+/// So many of them are remembered.
+const MOST_EXCLUDED: usize = 64;
 
 fn timestamp(ms: i64) -> Timestamp {
     Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH)
@@ -193,6 +210,7 @@ impl Counter {
             last: None,
             moved_after_ms: i64::MIN,
             held: None,
+            excluded: Vec::new(),
             worth_by_event: false,
         }
     }
@@ -236,6 +254,37 @@ impl Counter {
     #[must_use]
     pub fn doubt(&self) -> Option<Doubt> {
         self.held.map(|held| held.doubt)
+    }
+
+    /// The newest steps that were excluded, oldest first.
+    #[must_use]
+    pub fn excluded(&self) -> &[Excluded] {
+        &self.excluded
+    }
+
+    /// The step to a reading that is held back, if one is.
+    #[must_use]
+    pub fn held_step(&self) -> Option<Excluded> {
+        let held = self.held?;
+        Some(Excluded {
+            before: self.last?,
+            after: (held.first_ms, held.first),
+            unit: self.unit,
+        })
+    }
+
+    /// Remembers the step from the last reading to one from which a segment begins.
+    fn exclude(&mut self, after: (i64, i64)) {
+        let Some(before) = self.last else { return };
+        let unit = self.unit;
+        self.excluded.push(Excluded {
+            before,
+            after,
+            unit,
+        });
+        if self.excluded.len() > MOST_EXCLUDED {
+            self.excluded.remove(0);
+        }
     }
 
     fn at_count(&self, raw: i64) -> MilliwattHours {
@@ -356,7 +405,9 @@ impl Counter {
             return Heard::Held(Doubt::ImplausibleJump);
         }
         let from = (timestamp(last_ms), self.position());
+        self.exclude((ms, raw));
         *self = Self {
+            excluded: std::mem::take(&mut self.excluded),
             unit,
             modulus,
             base: from.1,
@@ -397,6 +448,7 @@ impl Counter {
             self.base + self.unit.energy(counts)
         });
         *self = Self {
+            excluded: std::mem::take(&mut self.excluded),
             unit: by.worth.unwrap_or(self.unit),
             modulus: self.modulus,
             base: ends.unwrap_or(from.1),
@@ -466,6 +518,7 @@ impl Counter {
         if self.will_be_explained(&held, rated) {
             return Heard::Held(doubt);
         }
+        self.exclude((held.first_ms, held.first));
         self.base = from.1;
         self.origin = held.first;
         self.unrolled = 0;

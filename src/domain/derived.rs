@@ -13,6 +13,7 @@ use super::balance::{Parts, stated, subtract};
 use super::flow::Stated;
 use super::interval::{Channel, Entry, Span};
 use super::meter::{Carrier, MeterIndex, Park};
+use super::provenance::Made;
 use super::quality::{Gaps, Quality, Reason};
 use super::units::MilliwattHours;
 
@@ -91,11 +92,16 @@ pub fn entries(park: &Park, entries: &[Entry], span: Span) -> Vec<Entry> {
         };
         let parts = Parts::of_net(one.net);
         for (positive, part) in [(true, parts.positive), (false, parts.negative)] {
-            let (energy, quality, coverage_pct) = match part {
-                Ok(known) => (Ok(known.value), known.quality, known.coverage_pct),
+            let (energy, quality, coverage_pct, made) = match part {
+                Ok(known) => (
+                    Ok(known.value),
+                    known.quality,
+                    known.coverage_pct,
+                    known.made,
+                ),
                 Err(gaps) => {
                     let reason = gaps.list().first().map_or(Reason::Config, |gap| gap.reason);
-                    (Err(reason), Quality::Missing, 0.0)
+                    (Err(reason), Quality::Missing, 0.0, Made::NOTHING)
                 }
             };
             all.push(Entry {
@@ -108,6 +114,7 @@ pub fn entries(park: &Park, entries: &[Entry], span: Span) -> Vec<Entry> {
                 energy,
                 quality,
                 coverage_pct,
+                made,
                 opening: None,
                 closing: None,
             });

@@ -76,6 +76,7 @@ fn counted(said: &[(&str, Option<i64>)]) -> Vec<Entry> {
             Quality::Missing
         },
         coverage_pct: 100.0,
+        made: crate::domain::provenance::Made::REGISTER,
         opening: None,
         closing: None,
     };

@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::interval::{Channel, Entry, Span};
+use super::provenance::Made;
 use super::quality::Quality;
 use super::units::{CountUnit, MilliwattHours};
 
@@ -252,6 +253,7 @@ pub fn corrected(mut entry: Entry, standing: &[MeterEvent]) -> Entry {
     if let Some(share) = shares.next_back() {
         entry.energy = Ok(share);
         entry.quality = Quality::Manual;
+        entry.made = Made::MANUAL;
     }
     entry
 }

@@ -128,6 +128,7 @@ fn entry(channel: Channel, from: i64, until: i64) -> Entry {
         energy: Ok(MilliwattHours(77)),
         quality: Quality::Good,
         coverage_pct: 100.0,
+        made: crate::domain::provenance::Made::REGISTER,
         opening: Some(MilliwattHours(1)),
         closing: Some(MilliwattHours(78)),
     }

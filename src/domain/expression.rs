@@ -13,6 +13,7 @@
 
 use std::sync::Arc;
 
+use super::provenance::Made;
 use super::quality::{Gaps, Quality, Reason};
 use super::stated::{Known, Stated, combine};
 use super::units::{MilliwattHours, decimal, to_f64};
@@ -215,6 +216,7 @@ impl Expression {
     ) -> Stated<S> {
         let mut sum = Ok(Known {
             quality: Quality::Derived,
+            made: Made::DERIVED,
             ..Known::given(nothing)
         });
         // Not cut short at the first gap: every meter that is missing is named.

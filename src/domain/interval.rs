@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::flow::Energies;
 use super::meter::{Carrier, Meter, PointIndex, Term};
+use super::provenance::Made;
 use super::quality::{Quality, Reason};
 use super::units::MilliwattHours;
 
@@ -64,6 +65,8 @@ pub struct Entry {
     pub quality: Quality,
     /// How much of the interval lies between readings close enough to each other, percent.
     pub coverage_pct: f64,
+    /// What it rests on.
+    pub made: Made,
     /// Register at the start, where there is a register: energy since the meter's
     /// first reading in this ledger, rollovers unrolled.
     pub opening: Option<MilliwattHours>,

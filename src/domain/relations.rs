@@ -2,9 +2,11 @@
 //!
 //! What a meter says of itself is in its row of the configuration; what it says about
 //! another one is here: which meter
-//! stands behind which, and which is computed from others. **No relation changes what a
+//! stands behind which, which measures the same, which is computed from others, and what
+//! becomes of a gap. **No relation changes what a
 //! meter showed**: the raw value stays, and what follows from it stands beside it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::expression::Expression;
@@ -19,11 +21,44 @@ pub struct Derived {
     pub expression: Expression,
 }
 
+/// How what a register counted over a long gap is divided among the intervals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Registers {
+    /// By the ladder of this module.
+    #[default]
+    Shaped,
+    /// In proportion to time.
+    Even,
+}
+
+/// What becomes of a gap where there is no register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Integrals {
+    /// It stays unknown.
+    #[default]
+    Missing,
+    /// It is estimated.
+    Estimated,
+}
+
+/// What the configuration wants done about gaps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GapPolicy {
+    /// With a register.
+    pub registers: Registers,
+    /// Without one.
+    pub integrals: Integrals,
+}
+
 /// How the meters of a park stand to each other.
 #[derive(Debug, Clone, Default)]
 pub struct Relations {
     /// Which meter stands behind which.
     pub topology: Topology,
+    /// Meters beside others that measure the same, by the id of those.
+    pub check_meters: BTreeMap<Arc<str>, Arc<str>>,
+    /// What becomes of gaps.
+    pub gaps: GapPolicy,
     /// Meters that are computed from others; each from meters before it in the list.
     pub derived: Vec<Derived>,
 }

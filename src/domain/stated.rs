@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::provenance::Made;
 use super::quality::{Gaps, Quality};
 
 /// A number that is known, with what it rests on.
@@ -15,6 +16,8 @@ pub struct Known<N> {
     pub oldest: Option<Timestamp>,
     /// The least coverage of its inputs, percent of the time it stands for.
     pub coverage_pct: f64,
+    /// What all of its inputs rest on; nothing for a power of the moment.
+    pub made: Made,
 }
 
 impl<N> Known<N> {
@@ -26,6 +29,7 @@ impl<N> Known<N> {
             quality: Quality::Good,
             oldest: None,
             coverage_pct: 100.0,
+            made: Made::NOTHING,
         }
     }
 
@@ -37,6 +41,7 @@ impl<N> Known<N> {
             quality: self.quality,
             oldest: self.oldest,
             coverage_pct: self.coverage_pct,
+            made: self.made,
         }
     }
 }
@@ -55,6 +60,7 @@ pub fn combine<N: Copy>(a: &Stated<N>, b: &Stated<N>, with: impl Fn(N, N) -> N) 
                 (one, other) => one.or(other),
             },
             coverage_pct: a.coverage_pct.min(b.coverage_pct),
+            made: a.made.and(b.made),
         }),
         (Err(gaps), Ok(_)) | (Ok(_), Err(gaps)) => Err(gaps.clone()),
         (Err(a), Err(b)) => {

@@ -20,9 +20,11 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::check::{Check, HeatCheck};
+use super::gaps::Gap;
 use super::heat::{HeatBook, HeatState, Look};
 use super::track::Track;
-use crate::domain::counter::Told;
+use crate::domain::counter::{Counter, Excluded, Told};
+use crate::domain::estimate::Bridge;
 use crate::domain::event::Break;
 use crate::domain::interval::{Channel, Entry, Origin, Span, channels};
 use crate::domain::meter::{Carrier, Meter};
@@ -203,6 +205,18 @@ impl MeterBook {
         self.changed = true;
     }
 
+    /// The gap that a reading of a channel ends.
+    pub(super) fn gap(&self, track: usize, at: Timestamp) -> Option<Gap> {
+        self.tracks.get(track)?.gap(at)
+    }
+
+    /// The next reading of a channel ends a gap that was like this.
+    pub(super) fn bridge(&mut self, track: usize, bridge: Bridge) {
+        if let Some(track) = self.tracks.get_mut(track) {
+            track.bridge(bridge);
+        }
+    }
+
     /// Takes in a look at what passes and at both pipes.
     pub fn look(&mut self, look: &Look, calendar: &Calendar, entries: &mut Vec<Entry>) {
         let Some(heat) = &mut self.heat else {
@@ -278,6 +292,42 @@ impl MeterBook {
         };
         serde_json::to_string(&kept).unwrap_or_default()
     }
+}
+
+/// A step of a register that is in no interval, until somebody says what it was.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Quarantined {
+    /// Which register.
+    pub channel: Channel,
+    /// The step.
+    pub step: Excluded,
+    /// Whether the register may still come back from it.
+    pub held: bool,
+}
+
+/// The steps that the books of a meter have in quarantine, from their row of state.
+#[must_use]
+pub fn quarantined(json: &str) -> Vec<Quarantined> {
+    let tracks = match serde_json::from_str(json) {
+        Ok(Left::Books(books)) => books.tracks,
+        Ok(Left::Tracks(tracks)) => tracks,
+        Err(_) => Vec::new(),
+    };
+    let steps = |track: &Track| {
+        let (channel, counter) = (track.channel(), track.counter.as_ref());
+        let of = |held| {
+            move |step: Excluded| Quarantined {
+                channel,
+                step,
+                held,
+            }
+        };
+        let excluded = counter.map_or(&[][..], Counter::excluded).iter().copied();
+        let held = counter.and_then(Counter::held_step);
+        let steps: Vec<Quarantined> = excluded.map(of(false)).chain(held.map(of(true))).collect();
+        steps
+    };
+    tracks.iter().flat_map(steps).collect()
 }
 
 /// What a count is worth, to a milliwatt-hour.

@@ -90,6 +90,16 @@ impl Engine {
                 back,
             })
         });
+        for (track, _) in said.iter().flatten() {
+            let gap = self
+                .books
+                .get(index)
+                .and_then(|book| book.gap(*track, reading.at));
+            let bridge = gap.and_then(|gap| self.bridge(index, gap, reading.at));
+            if let (Some(bridge), Some(book)) = (bridge, self.books.get_mut(index)) {
+                book.bridge(*track, bridge);
+            }
+        }
         if let Some(book) = self.books.get_mut(index) {
             for (track, said) in said.into_iter().flatten() {
                 book.hear(track, reading.at, said, &self.calendar, &mut self.entries);

@@ -16,6 +16,7 @@ mod check;
 mod checks;
 mod derived;
 mod events;
+mod gaps;
 mod hear;
 mod heat;
 mod now;
@@ -44,6 +45,8 @@ use book::{Calendar, MeterBook};
 pub use check::HeatCheck;
 pub use checks::CHECKS_STATE;
 use checks::Checks;
+use gaps::Gaps;
+pub use gaps::IRRADIANCE_STATE;
 use hear::{Feeds, feeds};
 pub use now::MeterHeat;
 use shape::Shaping;
@@ -137,6 +140,7 @@ pub struct Engine {
     today: Today,
     open: Arc<[Interval]>,
     checks: Checks,
+    gaps: Gaps,
 }
 
 impl Engine {
@@ -173,6 +177,7 @@ impl Engine {
         let own = left(ENGINE_STATE).and_then(|json| serde_json::from_str(json).ok());
         Self {
             checks: Checks::new(&park, settings, left(CHECKS_STATE)),
+            gaps: Gaps::new(&park, left(IRRADIANCE_STATE)),
             calendar: Calendar {
                 zone: park.time_zone.clone(),
                 minutes: park.settlement_minutes,
@@ -226,6 +231,8 @@ impl Engine {
             self.power(index, carrier, now)
         });
         let changes = self.check(&powers, now);
+        self.gaps
+            .look(&self.park, &self.snapshot, self.calendar.slot(now), now);
         self.turn_page(now);
         self.shape_export(&powers, now);
         self.last_tick = Some(now);
@@ -309,6 +316,7 @@ impl Engine {
         self.started = earlier.started;
         self.last_tick = earlier.last_tick;
         std::mem::swap(&mut self.checks, &mut earlier.checks);
+        std::mem::swap(&mut self.gaps, &mut earlier.gaps);
     }
 
     /// Every row of state, whether it changed or not: for an engine that goes on.
@@ -323,6 +331,7 @@ impl Engine {
             serde_json::to_string(&self.own).unwrap_or_default(),
         ));
         rows.extend(self.checks.row());
+        rows.extend(self.gaps.row());
         rows
     }
 
@@ -345,6 +354,7 @@ impl Engine {
             rows.push((ENGINE_STATE.to_owned(), json));
         }
         rows.extend(self.checks.row_when_due(self.last_tick));
+        rows.extend(self.gaps.row_when_due());
         rows
     }
 

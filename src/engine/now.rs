@@ -59,10 +59,8 @@ impl Engine {
                 return Err(gap(Reason::Config));
             };
             return Ok(Known {
-                value,
-                quality: Quality::Good,
                 oldest: Some(standing.at),
-                coverage_pct: 100.0,
+                ..Known::given(value)
             });
         }
         if carrier == Carrier::Electricity || !computes_power(meter) {

@@ -123,10 +123,9 @@ impl Engine {
             .fold(Quality::Derived, |worst, note| worst.worst(note.quality()));
         Ok(Shown {
             known: Known {
-                value: watts,
                 quality: worst,
                 oldest: Some(at.min(older)),
-                coverage_pct: 100.0,
+                ..Known::given(watts)
             },
             notes,
         })

@@ -10,11 +10,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::book::{Pass, Said};
+use super::gaps::Gap;
 use super::heat::{Portion, Stretch};
 use crate::domain::counter::{Counter, Heard};
+use crate::domain::estimate::Bridge;
 use crate::domain::heat::meter::CERTIFIED_TOLERANCE;
 use crate::domain::interval::{Channel, Entry, Origin, Span};
 use crate::domain::meter::{Meter, RegisterKind};
+use crate::domain::provenance::Made;
 use crate::domain::quality::{Quality, Reason};
 use crate::domain::units::{MilliwattHours, Power, to_f64, to_i64};
 
@@ -46,6 +49,12 @@ struct Page {
     opening: Option<MilliwattHours>,
     /// Worst quality so far.
     quality: Quality,
+    /// What is filled in of it so far, besides what was counted.
+    #[serde(default)]
+    made: Made,
+    /// What is thought to have flowed in gaps, watt-milliseconds, and for how long.
+    #[serde(default)]
+    filled: (f64, i64),
     /// Integral so far, watt-milliseconds.
     wms: f64,
     covered_ms: i64,
@@ -66,6 +75,8 @@ impl Page {
             span,
             opening,
             quality,
+            made: Made::NOTHING,
+            filled: (0.0, 0),
             wms: 0.0,
             covered_ms: 0,
             entered_ms: None,
@@ -79,6 +90,22 @@ impl Page {
             return 0.0;
         }
         (to_f64(self.covered_ms) / to_f64(self.span.ms()) * 100.0).min(100.0)
+    }
+
+    /// How much of it is known or filled in, ms.
+    fn known_ms(&self) -> i64 {
+        self.covered_ms + self.filled.1
+    }
+
+    /// Fills in a part that nobody measured.
+    fn fill(&mut self, bridge: &Bridge, start: i64, stop: i64, straight: impl Fn() -> f64) {
+        let wms = match bridge.within(self.span) {
+            Some((wh, ms)) => wh * 3_600_000.0 * to_f64(stop - start) / to_f64(ms.max(1)),
+            None => straight(),
+        };
+        self.filled.0 += wms;
+        self.filled.1 += stop - start;
+        self.made = self.made.and(bridge.made);
     }
 
     fn cover(&mut self, from_ms: i64, to_ms: i64) {
@@ -102,6 +129,9 @@ pub struct Track {
     /// What rounding to whole milliwatt-hours left over, for the next interval.
     #[serde(default)]
     rest_uj: i64,
+    /// How the gap was that the next reading ends.
+    #[serde(skip)]
+    bridge: Option<Bridge>,
     #[serde(skip)]
     origin: Option<Origin>,
     #[serde(skip)]
@@ -145,6 +175,7 @@ impl Track {
             page: None,
             done_until: i64::MIN,
             rest_uj: 0,
+            bridge: None,
             origin: Some(origin),
             reach_ms: at_least.max(period_ms.saturating_mul(GAP_PERIODS)),
         }
@@ -182,6 +213,19 @@ impl Track {
         self.origin
     }
 
+    /// What an energy of this channel rests on.
+    fn made(&self, is_known: bool, page: &Page) -> Made {
+        if !is_known {
+            return Made::NOTHING;
+        }
+        let counted = match self.counter {
+            Some(_) => Made::REGISTER,
+            None if page.covered_ms == 0 && page.filled.1 > 0 => Made::NOTHING,
+            None => Made::INTEGRATED,
+        };
+        counted.and(page.made)
+    }
+
     fn entry(&self, id: &Arc<str>, page: &Page, energy: Result<MilliwattHours, Reason>) -> Entry {
         Entry {
             meter: Arc::clone(id),
@@ -194,6 +238,7 @@ impl Track {
                 Quality::Missing
             },
             coverage_pct: page.coverage_pct(),
+            made: self.made(energy.is_ok(), page),
             opening: page.opening,
             closing: None,
         }
@@ -260,19 +305,33 @@ impl Track {
         marked: Option<Quality>,
     ) {
         let gap_ms = to.0 - from.0;
+        let shaped = self
+            .bridge
+            .take()
+            .filter(|shape| (shape.from_ms, shape.to_ms) == (from.0, to.0) && marked.is_none());
         let Some(mut page) = self.page.take() else {
             return;
         };
         if let Some(quality) = marked {
             page.quality = page.quality.worst(quality);
         }
+        if marked == Some(Quality::Manual) {
+            page.made = page.made.and(Made::MANUAL);
+        }
+        let filled = match &shaped {
+            Some(shape) => shape.made,
+            None => Made::LINEAR,
+        };
         let mut slots = 0;
         while page.span.end.as_millisecond() <= to.0 {
             let end = page.span.end.as_millisecond();
             if gap_ms <= self.reach_ms {
                 page.cover(from.0, to.0);
             }
-            let closing = between(from, to, end);
+            let closing = match &shaped {
+                Some(shape) => shape.position(from.1, to.1, end),
+                None => between(from, to, end),
+            };
             let on_reading = end == to.0 || end == from.0;
             let known = if on_reading {
                 Quality::Good
@@ -281,6 +340,9 @@ impl Track {
             };
             let known = known.worst(marked.unwrap_or_default());
             page.quality = page.quality.worst(known);
+            if known == Quality::Estimated {
+                page.made = page.made.and(filled);
+            }
             let energy = page
                 .opening
                 .map(|opening| closing - opening)
@@ -290,6 +352,9 @@ impl Track {
             book.entries.push(entry);
             self.done_until = end;
             page = Page::new(book.calendar.slot(page.span.end), Some(closing), known);
+            if known == Quality::Estimated {
+                page.made = filled;
+            }
             slots += 1;
             if slots >= MOST_SLOTS {
                 let at = Timestamp::from_millisecond(to.0).unwrap_or(page.span.end);
@@ -313,11 +378,41 @@ impl Track {
         self.sample = Some((ms, watts));
         let joined = last.filter(|(last_ms, _)| ms - last_ms <= self.reach_ms);
         let positive = self.channel.positive;
-        self.enter(book, joined.map(|from| from.0), ms, |page, start, stop| {
-            if let Some(from) = joined {
-                page.wms += area(from, (ms, watts), (start, stop), positive);
+        let bridge = self.bridge.take();
+        let bridge = bridge.filter(|bridge| last.map(|from| from.0) == Some(bridge.from_ms));
+        let from = joined.or(last.filter(|_| bridge.is_some()));
+        self.enter(book, from.map(|from| from.0), ms, |page, start, stop| {
+            let Some(from) = from else { return };
+            let wms = || area(from, (ms, watts), (start, stop), positive);
+            match &bridge {
+                Some(bridge) if joined.is_none() => page.fill(bridge, start, stop, wms),
+                _ => {
+                    page.wms += wms();
+                    page.cover(start, stop);
+                }
             }
         });
+    }
+
+    /// The gap that a reading at `at` ends, if it is too long to be known from its ends.
+    pub(super) fn gap(&self, at: Timestamp) -> Option<Gap> {
+        let (from_ms, known_ms) = match (&self.counter, self.origin) {
+            // What is held back ends no gap, and may be for ever.
+            (Some(counter), _) if counter.doubt().is_some() => return None,
+            (Some(counter), _) => (counter.last_at()?.as_millisecond(), INTERPOLATED_WITHIN_MS),
+            (None, Some(Origin::Power)) => (self.sample?.0, self.reach_ms),
+            _ => return None,
+        };
+        (at.as_millisecond() - from_ms > known_ms).then_some(Gap {
+            channel: self.channel,
+            from_ms,
+            has_register: self.counter.is_some(),
+        })
+    }
+
+    /// The next reading ends a gap that was like this.
+    pub(super) fn bridge(&mut self, bridge: Bridge) {
+        self.bridge = Some(bridge);
     }
 
     /// Enters heat that was counted over a stretch of time.
@@ -335,6 +430,7 @@ impl Track {
         self.enter(book, from_ms, to_ms, |page, start, stop| {
             if let (Some(portion), Some(from_ms)) = (portion, from_ms) {
                 page.heat.add(portion.part((from_ms, to_ms), (start, stop)));
+                page.cover(start, stop);
             }
         });
         refuse(self.page.as_mut());
@@ -364,7 +460,6 @@ impl Track {
                 let (start, stop) = (from_ms.max(page.span.start.as_millisecond()), ms.min(end));
                 if stop > start {
                     add(&mut page, start, stop);
-                    page.cover(start, stop);
                 }
             }
             if ms < end {
@@ -374,7 +469,7 @@ impl Track {
             let energy = energy.ok_or(page.refused.unwrap_or(Reason::Stale));
             // It may have been entered when its interval closed, with less than is
             // known by now.
-            let tells_more = energy.is_ok() && page.entered_ms != Some(page.covered_ms);
+            let tells_more = energy.is_ok() && page.entered_ms != Some(page.known_ms());
             if tells_more || self.done_until < end {
                 let entry = self.integral_entry(book.id, &page, energy);
                 book.entries.push(entry);
@@ -432,6 +527,10 @@ impl Track {
                 (true, false) => Quality::Derived,
                 (false, _) => Quality::Estimated,
             };
+            if !complete && page.filled.1 == 0 {
+                // Scaled up from what is known.
+                entry.made = entry.made.and(Made::LINEAR);
+            }
             entry.quality = entry.quality.worst(page.quality);
             if page.heat.is_doubtful(CERTIFIED_TOLERANCE) {
                 entry.quality = entry.quality.worst(Quality::Suspect);
@@ -460,7 +559,7 @@ impl Track {
         let energy = energy.ok_or(page.refused.unwrap_or(reason));
         let entry = self.integral_entry(id, &page, energy);
         if let Some(kept) = self.page.as_mut().filter(|kept| kept.span == span) {
-            kept.entered_ms = Some(kept.covered_ms);
+            kept.entered_ms = Some(kept.known_ms());
         }
         Some(entry)
     }
@@ -519,7 +618,11 @@ impl Track {
 fn integral(page: &Page) -> Option<MilliwattHours> {
     let coverage = page.coverage_pct();
     let wh = page.wms / 3_600_000.0;
-    if coverage >= COMPLETE_PCT {
+    let known = to_f64(page.known_ms()) / to_f64(page.span.ms().max(1)) * 100.0;
+    if page.filled.1 > 0 && known >= COMPLETE_PCT {
+        let filled = page.filled.0 / 3_600_000.0;
+        Some(MilliwattHours::from_watt_hours(wh + filled))
+    } else if coverage >= COMPLETE_PCT {
         Some(MilliwattHours::from_watt_hours(wh))
     } else if coverage >= SCALABLE_PCT {
         Some(MilliwattHours::from_watt_hours(wh * 100.0 / coverage))

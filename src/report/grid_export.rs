@@ -159,6 +159,7 @@ impl GridExport {
                         quality: sum.quality.worst(known.quality),
                         oldest: None,
                         coverage_pct: sum.coverage_pct.min(known.coverage_pct),
+                        made: sum.made.and(known.made),
                     }),
                     (Err(mut gaps), Err(more)) => {
                         gaps.join(more);
@@ -259,6 +260,15 @@ pub fn json(report: &GridExport) -> String {
             json!((coverage * 100.0).round() / 100.0),
         );
         object.insert("missing".to_owned(), json!(row.missing()));
+        let provenance: serde_json::Map<String, Json> = COLUMNS
+            .iter()
+            .zip(&row.energies)
+            .filter_map(|((name, _), stated)| {
+                let names = stated.as_ref().ok()?.made.names();
+                Some(((*name).to_owned(), json!(names)))
+            })
+            .collect();
+        object.insert("provenance".to_owned(), Json::Object(provenance));
         object
     };
     let rows: Vec<Json> = report

@@ -240,6 +240,9 @@ struct EnergyJson<'a> {
     quality: Quality,
     coverage_pct: f64,
     missing: Vec<&'a str>,
+    provenance: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    methods: Vec<&'static str>,
 }
 
 fn energy_json(stated: &Stated<MilliwattHours>) -> EnergyJson<'_> {
@@ -249,12 +252,16 @@ fn energy_json(stated: &Stated<MilliwattHours>) -> EnergyJson<'_> {
             quality: known.quality,
             coverage_pct: known.coverage_pct,
             missing: Vec::new(),
+            provenance: known.made.names(),
+            methods: known.made.methods(),
         },
         Err(gaps) => EnergyJson {
             wh: None,
             quality: Quality::Missing,
             coverage_pct: 0.0,
             missing: gaps.meters(),
+            provenance: Vec::new(),
+            methods: Vec::new(),
         },
     }
 }

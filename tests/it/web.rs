@@ -260,7 +260,19 @@ async fn the_day_is_its_closed_intervals_and_the_running_one() {
     names.sort_unstable();
     assert_eq!(keys(flows), names);
     let export = &flows["export"];
-    assert_eq!(keys(export), ["coverage_pct", "missing", "quality", "wh"]);
+    assert_eq!(
+        keys(export),
+        [
+            "coverage_pct",
+            "methods",
+            "missing",
+            "provenance",
+            "quality",
+            "wh"
+        ]
+    );
+    assert_eq!(export["provenance"], json!(["register", "estimated"]));
+    assert_eq!(export["methods"], json!(["like_day"]));
     let wh = export["wh"].as_str().unwrap();
     assert_eq!(wh.split_once('.').unwrap().1.len(), 3, "{wh}");
     assert_eq!(export["coverage_pct"], 100.0);
@@ -277,7 +289,7 @@ async fn an_unknown_energy_is_null_and_names_the_meters() {
     let flow = &answer["intervals"][0]["flows"]["generation"];
     assert_eq!(
         *flow,
-        json!({"wh": null, "quality": "missing", "coverage_pct": 0.0, "missing": [show_park::SILENT]})
+        json!({"wh": null, "quality": "missing", "coverage_pct": 0.0, "missing": [show_park::SILENT], "provenance": []})
     );
 }
 

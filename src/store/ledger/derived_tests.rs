@@ -43,6 +43,7 @@ fn entry(meter: &str, energy: Result<i64, Reason>) -> Entry {
         energy: energy.map(MilliwattHours),
         quality: energy.map_or(Quality::Missing, |_| Quality::Good),
         coverage_pct: 100.0,
+        made: crate::domain::provenance::Made::REGISTER,
         opening: None,
         closing: None,
     }

@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::{BUSY_TIMEOUT, refuse_newer, rows, schema};
-use crate::domain::interval::{Entry, ExportShape, Interval, Span};
+use crate::domain::interval::{Channel, Entry, ExportShape, Interval, Span};
+use crate::domain::quality::Quality;
+use crate::domain::units::MilliwattHours;
 use crate::store::error::StoreError;
 use crate::store::journal::block::timestamp;
 use crate::store::place;
@@ -54,7 +56,7 @@ impl LedgerReader {
     pub fn intervals(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Interval>, StoreError> {
         self.select(
             "SELECT i.start_ms, i.end_ms, i.revision, i.flow,
-                 i.mwh, i.quality, i.coverage_pct, i.missing
+                 i.mwh, i.quality, i.coverage_pct, i.missing, i.made
              FROM (SELECT start_ms, end_ms, max(revision) AS revision FROM revision
                    WHERE start_ms >= ?1 AND start_ms < ?2 GROUP BY start_ms, end_ms) AS head
              JOIN interval AS i USING (start_ms, end_ms, revision)
@@ -118,6 +120,59 @@ impl LedgerReader {
         read().map_err(StoreError::ledger(&self.path))
     }
 
+    /// Where the engine stands with each meter: its name, and its books.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Ledger`].
+    pub fn states(&self) -> Result<Vec<(String, String)>, StoreError> {
+        let read = || {
+            let mut statement = self
+                .connection
+                .prepare_cached("SELECT meter, json FROM meter_state ORDER BY meter")?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(StoreError::ledger(&self.path))
+    }
+
+    /// What one channel moved in the intervals that start in `[from, to)`, where it is known.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Ledger`].
+    pub fn channel(
+        &self,
+        meter: &str,
+        channel: Channel,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<(Span, MilliwattHours, Quality)>, StoreError> {
+        let read = || {
+            let mut statement = self.connection.prepare_cached(
+                "SELECT start_ms, end_ms, mwh, quality FROM entry
+                 WHERE start_ms >= ?1 AND start_ms < ?2 AND meter = ?3 AND carrier = ?4
+                   AND positive = ?5 AND mwh IS NOT NULL ORDER BY start_ms, end_ms",
+            )?;
+            let asked = params![
+                from.as_millisecond(),
+                to.as_millisecond(),
+                meter,
+                rows::carrier_name(channel.carrier),
+                channel.positive,
+            ];
+            let found = statement.query_map(asked, |row| {
+                Ok((
+                    rows::span(row.get(0)?, row.get(1)?),
+                    MilliwattHours(row.get(2)?),
+                    rows::quality(row.get(3)?),
+                ))
+            })?;
+            found.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(StoreError::ledger(&self.path))
+    }
+
     /// Every revision of the intervals that start at `start`, oldest first.
     ///
     /// # Errors
@@ -125,7 +180,7 @@ impl LedgerReader {
     /// [`StoreError::Ledger`].
     pub fn revisions(&self, start: Timestamp) -> Result<Vec<Interval>, StoreError> {
         self.select(
-            "SELECT start_ms, end_ms, revision, flow, mwh, quality, coverage_pct, missing
+            "SELECT start_ms, end_ms, revision, flow, mwh, quality, coverage_pct, missing, made
              FROM interval WHERE start_ms >= ?1 AND start_ms <= ?2
              ORDER BY start_ms, end_ms, revision",
             start,

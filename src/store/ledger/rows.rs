@@ -10,6 +10,7 @@ use rusqlite::{Connection, Row, params};
 use crate::domain::flow::{Energies, FLOW_COUNT, FLOWS, Flow, Flows, Known, Stated};
 use crate::domain::interval::{Channel, Entry, Interval, Span};
 use crate::domain::meter::Carrier;
+use crate::domain::provenance::Made;
 use crate::domain::quality::{Gap, Gaps, Quality, REASONS, Reason};
 use crate::domain::units::MilliwattHours;
 use crate::store::error::StoreError;
@@ -55,7 +56,8 @@ pub(super) fn ends(span: &Span) -> (i64, i64) {
 pub(super) fn entries(connection: &Connection, of: &Span) -> rusqlite::Result<Vec<Entry>> {
     let (start, end) = ends(of);
     let mut statement = connection.prepare_cached(
-        "SELECT meter, carrier, positive, mwh, reason, quality, coverage_pct, opening, closing
+        "SELECT meter, carrier, positive, mwh, reason, quality, coverage_pct, opening, closing,
+             made
          FROM entry WHERE start_ms = ?1 AND end_ms = ?2",
     )?;
     let rows = statement.query_map(params![start, end], |row| entry(row, *of))?;
@@ -70,13 +72,13 @@ pub(super) fn entries_between(
 ) -> rusqlite::Result<Vec<Entry>> {
     let mut statement = connection.prepare_cached(
         "SELECT meter, carrier, positive, mwh, reason, quality, coverage_pct, opening, closing,
-             start_ms, end_ms
+             made, start_ms, end_ms
          FROM entry WHERE start_ms >= ?1 AND start_ms < ?2
          ORDER BY start_ms, end_ms, meter, carrier, positive DESC",
     )?;
     let period = params![from.as_millisecond(), to.as_millisecond()];
     let rows = statement.query_map(period, |row| {
-        let span = span(row.get(9)?, row.get(10)?);
+        let span = span(row.get(10)?, row.get(11)?);
         entry(row, span)
     })?;
     rows.collect()
@@ -90,14 +92,14 @@ pub(super) fn entries_before(
 ) -> rusqlite::Result<Vec<(i64, Entry)>> {
     let mut statement = connection.prepare_cached(
         "SELECT meter, carrier, positive, mwh, reason, quality, coverage_pct, opening, closing,
-             start_ms, end_ms, revision
+             made, start_ms, end_ms, revision
          FROM entry_before WHERE start_ms >= ?1 AND start_ms < ?2
          ORDER BY start_ms, end_ms, meter, carrier, positive DESC, revision",
     )?;
     let period = params![from.as_millisecond(), to.as_millisecond()];
     let rows = statement.query_map(period, |row| {
-        let span = span(row.get(9)?, row.get(10)?);
-        Ok((row.get(11)?, entry(row, span)?))
+        let span = span(row.get(10)?, row.get(11)?);
+        Ok((row.get(12)?, entry(row, span)?))
     })?;
     rows.collect()
 }
@@ -119,10 +121,12 @@ fn entry(row: &Row<'_>, span: Span) -> rusqlite::Result<Entry> {
         coverage_pct: row.get(6)?,
         opening: row.get::<_, Option<i64>>(7)?.map(MilliwattHours),
         closing: row.get::<_, Option<i64>>(8)?.map(MilliwattHours),
+        made: Made::from_bits(row.get(9)?),
     })
 }
 
-fn quality(code: i64) -> Quality {
+/// The quality of a cell.
+pub(super) fn quality(code: i64) -> Quality {
     Quality::from_code(code).unwrap_or(Quality::Missing)
 }
 
@@ -137,6 +141,8 @@ pub(super) struct FlowCells {
     pub coverage_pct: f64,
     /// JSON of the gaps, none while known.
     pub missing: Option<String>,
+    /// Bits of what it rests on.
+    pub made: i64,
 }
 
 impl FlowCells {
@@ -152,12 +158,14 @@ impl FlowCells {
                     0.0
                 },
                 missing: None,
+                made: known.made.bits(),
             },
             Err(gaps) => Self {
                 mwh: None,
                 quality: Quality::Missing.code(),
                 coverage_pct: 0.0,
                 missing: serde_json::to_string(gaps.list()).ok(),
+                made: 0,
             },
         }
     }
@@ -169,6 +177,7 @@ impl FlowCells {
                 quality: quality(self.quality),
                 oldest: None,
                 coverage_pct: self.coverage_pct,
+                made: Made::from_bits(self.made),
             }),
             None => Err(gaps(self.missing.as_deref())),
         }
@@ -210,7 +219,7 @@ pub(super) fn revision_cells(
 ) -> rusqlite::Result<Cells> {
     let (start, end) = ends(of);
     let mut statement = connection.prepare_cached(
-        "SELECT flow, mwh, quality, coverage_pct, missing
+        "SELECT flow, mwh, quality, coverage_pct, missing, made
          FROM interval WHERE start_ms = ?1 AND end_ms = ?2 AND revision = ?3",
     )?;
     let mut rows = statement.query(params![start, end, revision])?;
@@ -221,7 +230,7 @@ pub(super) fn revision_cells(
     Ok(cells)
 }
 
-/// Puts the columns `flow, mwh, quality, coverage_pct, missing` of a row, which
+/// Puts the columns `flow, mwh, quality, coverage_pct, missing, made` of a row, which
 /// begin at `column`, in their place; a flow that the table does not have is passed over.
 pub(super) fn put_cell(cells: &mut Cells, row: &Row<'_>, column: usize) -> rusqlite::Result<()> {
     let place = Flow::named(row.get_ref(column)?.as_str()?).map(Flow::place);
@@ -231,6 +240,7 @@ pub(super) fn put_cell(cells: &mut Cells, row: &Row<'_>, column: usize) -> rusql
             quality: row.get(column + 2)?,
             coverage_pct: row.get(column + 3)?,
             missing: row.get(column + 4)?,
+            made: row.get(column + 5)?,
         });
     }
     Ok(())

@@ -101,6 +101,11 @@ CREATE TABLE entry_before (
     PRIMARY KEY (start_ms, end_ms, meter, carrier, positive, revision)
 ) WITHOUT ROWID;
 ",
+    "
+ALTER TABLE entry ADD COLUMN made INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE entry_before ADD COLUMN made INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE interval ADD COLUMN made INTEGER NOT NULL DEFAULT 0;
+",
 ];
 
 /// The schema that this program writes.

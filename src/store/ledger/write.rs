@@ -75,10 +75,11 @@ fn keep_before(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
                  1 + (SELECT count(*) FROM entry_before AS b
                       WHERE b.start_ms = e.start_ms AND b.end_ms = e.end_ms AND b.meter = e.meter
                         AND b.carrier = e.carrier AND b.positive = e.positive),
-                 mwh, reason, quality, coverage_pct, opening, closing
+                 mwh, reason, quality, coverage_pct, opening, closing, made
              FROM entry AS e
              WHERE start_ms = ?1 AND end_ms = ?2 AND meter = ?3 AND carrier = ?4 AND positive = ?5
-               AND (mwh IS NOT ?6 OR reason IS NOT ?7 OR quality <> ?8 OR coverage_pct <> ?9)",
+               AND (mwh IS NOT ?6 OR reason IS NOT ?7 OR quality <> ?8 OR coverage_pct <> ?9
+                 OR made <> ?10)",
         )?
         .execute(params![
             start,
@@ -90,6 +91,7 @@ fn keep_before(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
             entry.energy.err().map(|reason| reason.name()),
             entry.quality.code(),
             finite(entry.coverage_pct),
+            entry.made.bits(),
         ])?;
     Ok(())
 }
@@ -101,12 +103,12 @@ fn put_entry(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO entry (start_ms, end_ms, meter, carrier, positive,
-                 mwh, reason, quality, coverage_pct, opening, closing)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+                 mwh, reason, quality, coverage_pct, opening, closing, made)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
              ON CONFLICT (start_ms, end_ms, meter, carrier, positive) DO UPDATE SET
                  mwh = excluded.mwh, reason = excluded.reason, quality = excluded.quality,
                  coverage_pct = excluded.coverage_pct, opening = excluded.opening,
-                 closing = excluded.closing",
+                 closing = excluded.closing, made = excluded.made",
         )?
         .execute(params![
             start,
@@ -120,6 +122,7 @@ fn put_entry(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
             finite(entry.coverage_pct),
             entry.opening.map(|reading| reading.0),
             entry.closing.map(|reading| reading.0),
+            entry.made.bits(),
         ])?;
     Ok(())
 }
@@ -201,8 +204,8 @@ fn revise(
         connection
             .prepare_cached(
                 "INSERT INTO interval (start_ms, end_ms, revision, flow,
-                     mwh, quality, coverage_pct, missing)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                     mwh, quality, coverage_pct, missing, made)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?
             .execute(params![
                 start,
@@ -213,6 +216,7 @@ fn revise(
                 cell.quality,
                 cell.coverage_pct,
                 cell.missing,
+                cell.made,
             ])?;
     }
     // As it will be read back, so that whoever writes it out after a restart

@@ -423,6 +423,39 @@ async fn a_store_takes_up_events_and_revisions_that_a_command_made_beside_it() {
 }
 
 #[tokio::test]
+async fn a_step_that_is_in_no_interval_is_listed_until_an_event_decides_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = recorded(dir.path(), false);
+    let list = || async { sunledger(&path, "meter-event list --json").await.json() };
+    let said = list().await;
+    let [step] = said["quarantined"].as_array().unwrap().as_slice() else {
+        panic!("{said}");
+    };
+    assert_eq!(step["meter"], "tenant-hall");
+    assert_eq!(step["state"], "excluded");
+    assert_eq!(step["before"]["count"], 50_090);
+    assert_eq!(step["before"]["at"], "2026-06-03T10:15:00+08:00");
+    assert_eq!(step["after"]["count"], 37);
+    assert_eq!(step["count_wh"], 10.0);
+    let text = sunledger(&path, "meter-event list").await.out;
+    assert!(
+        text.contains("Steps of registers that are in no interval:\ntenant-hall")
+            && text.contains("meter-event add exchange --meter tenant-hall"),
+        "{text}"
+    );
+    // An event at another time leaves it open; one in the step decides it.
+    for (at, state) in [("10:40", "excluded"), ("10:20", "decided")] {
+        let words = format!(
+            "meter-event add exchange --meter tenant-hall --at 2026-06-03T{at} \
+             --last 50.12kWh --first 7Wh --who Wang --why test"
+        );
+        assert_eq!(sunledger(&path, &words).await.code, Some(0));
+        assert_eq!(list().await["quarantined"][0]["state"], state, "{at}");
+    }
+    assert_eq!(list().await["quarantined"][0]["decided_by"], 2);
+}
+
+#[tokio::test]
 async fn a_number_is_explained_down_to_the_registers_around_its_boundaries() {
     let dir = tempfile::tempdir().unwrap();
     let path = recorded(dir.path(), false);
@@ -438,7 +471,7 @@ async fn a_number_is_explained_down_to_the_registers_around_its_boundaries() {
         "(revision 2)",
         "revision 1: 150.000 Wh, suspect",
         "+ pcc: 900.000 Wh good, register",
-        "- tenant-hall: 900.000 Wh manual, manual",
+        "- tenant-hall: 900.000 Wh manual, register, manual",
         "before: 300.000 Wh suspect",
         "a count is worth 10 Wh",
         "start: 50090 at 2026-06-03T10:15:00+08:00 | 37 at 2026-06-03T10:25:00+08:00, 600.000 s apart",

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use sunledger::domain::flow::{Energies, FLOWS, Flow, Flows, Known, Powers, Stated};
 use sunledger::domain::interval::{Interval, Span};
+use sunledger::domain::provenance::Made;
 use sunledger::domain::quality::{Gaps, Quality, Reason};
 use sunledger::domain::units::MilliwattHours;
 use sunledger::web::live::Place;
@@ -162,10 +163,8 @@ pub fn meters_at(hour: f64) -> BTreeMap<&'static str, f64> {
 
 fn known<N>(value: N, now: Timestamp) -> Known<N> {
     Known {
-        value,
-        quality: Quality::Good,
         oldest: Some(now - SignedDuration::from_millis(600)),
-        coverage_pct: 100.0,
+        ..Known::given(value)
     }
 }
 
@@ -327,10 +326,8 @@ fn energies(hour: f64, share: f64, lost: bool) -> Energies {
         }
         let wh = flow_watts(flow, &w).unwrap_or(0.0) * 0.25 * share;
         Ok(Known {
-            value: MilliwattHours::from_watt_hours(wh),
-            quality: Quality::Good,
-            oldest: None,
-            coverage_pct: 100.0,
+            made: Made::REGISTER.and(Made::LIKE_DAY),
+            ..Known::given(MilliwattHours::from_watt_hours(wh))
         })
     };
     Flows::new(FLOWS.map(|row| state(row.flow)))

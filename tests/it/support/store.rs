@@ -46,6 +46,7 @@ pub fn entry(meter: &str, number: i64, energy: Result<i64, Reason>) -> Entry {
             Quality::Missing
         },
         coverage_pct: 100.0,
+        made: sunledger::domain::provenance::Made::REGISTER,
         opening: Some(MilliwattHours(7)),
         closing: None,
     }
