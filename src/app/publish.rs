@@ -10,7 +10,7 @@ use super::heart::Details;
 use super::losses::Losses;
 use crate::config::Setup;
 use crate::domain::balance::powers;
-use crate::domain::boundary::netting;
+use crate::domain::boundary::{netting, register_mode};
 use crate::domain::interval::Interval;
 use crate::domain::meter::{Nature, Park};
 use crate::domain::quality::{Gaps, Reason};
@@ -82,6 +82,7 @@ impl Board {
         view.clock_trusted = beside.clock_trusted;
         view.stored_until = self.store.stored_until();
         view.netting = netting(&self.park);
+        view.register_mode = register_mode(&self.park);
         view.findings = Arc::clone(&frame.findings);
         view.ratios = Ratios {
             self_consumption: frame.ratios.self_consumption,

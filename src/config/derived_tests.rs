@@ -51,7 +51,7 @@ fn an_expression_that_can_not_be_is_told_with_path_fact_and_remedy() {
          "derived[0].role: a meter of role `grid` cannot be computed: a sum does not know both ways apart, or both balances; \
           one of `pv`, `turbine`, `tenant`, `auxiliary`, `solar_field`, `boiler`, `heat_to_power`, `heat_feed`, `heat_consumer`"),
         (derived("x", "tenant", "hall-a") + "unit = 3\n",
-         "derived[0].unit: is an unknown key; remove it; known here: `behind`, `check_meter`, `expression`, `id`, `name`, `role`"),
+         "derived[0].unit: is an unknown key; remove it; known here: `behind`, `check_meter`, `expression`, `id`, `name`, `register_mode`, `role`"),
     ];
     for (text, expected) in cases {
         if expected.is_empty() {

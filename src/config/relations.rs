@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use super::derived;
 use super::meter::Read;
-use super::read::{Table, closest};
+use super::read::{Table, closest, list};
 use crate::domain::meter::{Carrier, Meter};
-use crate::domain::relations::Relations;
+use crate::domain::relations::{REGISTER_MODES, RegisterMode, Relations};
 use crate::domain::topology::{Placed, Topology, TopologyError};
 
 /// Something a table says about a meter.
@@ -29,6 +29,8 @@ pub(super) struct Said {
     places: Vec<Place>,
     /// Meters, and those beside them that measure the same.
     beside: Vec<(Arc<str>, Arc<str>)>,
+    /// What registers of meters count.
+    modes: Vec<(Arc<str>, RegisterMode)>,
 }
 
 impl Said {
@@ -50,7 +52,17 @@ impl Said {
             (true, false) => table.texts("behind"),
         };
         let check = table.text("check_meter", "main-2");
+        let mode = table.parsed("register_mode", "vectorial", |text| {
+            let known = REGISTER_MODES.iter().find(|row| row.0 == text);
+            known.map(|row| row.1).ok_or_else(|| {
+                (
+                    format!("`{text}` is no way to count three phases"),
+                    list(REGISTER_MODES.iter().map(|row| format!("{:?}", row.0))),
+                )
+            })
+        });
         let Some(id) = id else { return };
+        self.modes.extend(mode.map(|mode| (Arc::clone(id), mode)));
         // An id that is taken is told as such, and not as a meter in two places.
         if self.places.iter().any(|one| one.placed.meter == *id) {
             return;
@@ -95,6 +107,7 @@ pub(super) fn check(root: &Table<'_>, read: &mut Read) -> Relations {
     Relations {
         topology,
         check_meters,
+        register_modes: register_modes(root, &read.said, &read.meters),
         derived,
         ..Relations::default()
     }
@@ -158,6 +171,33 @@ fn check_meters(root: &Table<'_>, said: &Said, meters: &[Meter]) -> BTreeMap<Arc
             }
         };
         said.problem(root, id, "check_meter", fact, remedy);
+    }
+    known
+}
+
+/// What registers count; none where there is no register that could.
+fn register_modes(
+    root: &Table<'_>,
+    said: &Said,
+    meters: &[Meter],
+) -> BTreeMap<Arc<str>, RegisterMode> {
+    let mut known = BTreeMap::new();
+    for (id, mode) in &said.modes {
+        let Some(meter) = meters.iter().find(|meter| meter.id == *id) else {
+            continue;
+        };
+        let registers = |positive| meter.register(Carrier::Electricity, positive).is_some();
+        if meter.role.electricity.is_some() && (registers(true) || registers(false)) {
+            known.insert(Arc::clone(id), *mode);
+        } else {
+            said.problem(
+                root,
+                id,
+                "register_mode",
+                format!("`{id}` has no register of electricity"),
+                "leave it out: power is the sum of the phases".to_owned(),
+            );
+        }
     }
     known
 }

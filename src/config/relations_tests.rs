@@ -159,3 +159,27 @@ fn what_becomes_of_gaps_is_one_of_the_words_that_there_are() {
         ]
     );
 }
+
+#[test]
+fn what_registers_count_of_three_phases_is_said_where_there_are_registers() {
+    use crate::domain::relations::RegisterMode;
+    let register = "register_mode = \"per_phase\"\n[[meter.point]]\nquantity = \"energy_import\"\n\
+                    address = 8\ntype = \"u32\"\nunit = \"Wh\"\n";
+    let setup = read(&[("hall", "tenant", register)], "").unwrap();
+    let modes = &setup.park.relations.register_modes;
+    assert_eq!(modes.get("hall"), Some(&RegisterMode::PerPhase));
+    #[rustfmt::skip]
+    let cases = [
+        ("tenant",        "vectorial", "meter[0].register_mode: `m` has no register of electricity; leave it out: power is the sum of the phases"),
+        ("heat_consumer", "vectorial", "meter[0].register_mode: `m` has no register of electricity; leave it out: power is the sum of the phases"),
+        ("tenant",        "saldo",     "meter[0].register_mode: `saldo` is no way to count three phases; \"vectorial\", \"per_phase\", \"unknown\""),
+    ];
+    for (role, mode, expected) in cases {
+        let key = format!("register_mode = \"{mode}\"");
+        assert_eq!(
+            told(read(&[("m", role, &*key)], "")),
+            [expected],
+            "{role} {mode}"
+        );
+    }
+}

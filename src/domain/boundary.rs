@@ -15,7 +15,8 @@
 
 use super::balance::members;
 use super::interval::{Origin, channels};
-use super::meter::{Carrier, Park, Term};
+use super::meter::{Carrier, Meter, Park, Term};
+use super::relations::RegisterMode;
 
 /// Over which time import and export were netted before they counted.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -67,6 +68,30 @@ pub fn netting(park: &Park) -> Option<Netting> {
             (Some(_), None) => one,
             (None, _) => other,
         })
+}
+
+/// What the registers at the grid count of three phases: the word of reports and of the
+/// live view; none without a meter at the grid.
+///
+/// Power without a register is the sum of the phases, so what is integrated is vectorial.
+/// Sums of meters that count differently are of no one convention, and say so.
+#[must_use]
+pub fn register_mode(park: &Park) -> Option<&'static str> {
+    let grid = members(park, Carrier::Electricity, Term::Grid);
+    let meters = grid.iter().filter_map(|index| park.meters.get(*index));
+    let mode = |meter: &Meter| {
+        let all = channels(meter);
+        let registers = all
+            .iter()
+            .any(|(_, origin)| matches!(origin, Origin::Register(_)));
+        match park.relations.register_modes.get(&meter.id) {
+            _ if !registers => RegisterMode::Vectorial,
+            Some(mode) => *mode,
+            None => RegisterMode::Unknown,
+        }
+    };
+    let names = meters.map(|meter| mode(meter).name());
+    names.reduce(|one, other| if one == other { one } else { "mixed" })
 }
 
 #[cfg(test)]

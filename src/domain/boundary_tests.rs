@@ -80,3 +80,36 @@ proptest! {
         prop_assert_eq!(value(Flow::Import) - value(Flow::Export), sum(|one| one));
     }
 }
+
+/// What it is, meters with what is said of them, and the word.
+type Case<'a> = (
+    &'a str,
+    &'a [(Row<'a>, Option<RegisterMode>)],
+    Option<&'a str>,
+);
+
+#[test]
+fn a_park_says_what_the_registers_at_its_grid_count_of_three_phases() {
+    let vectorial = Some(RegisterMode::Vectorial);
+    let per_phase = Some(RegisterMode::PerPhase);
+    #[rustfmt::skip]
+    let cases: &[Case<'_>] = &[
+        ("no meter at the grid",  &[],                                                    None),
+        ("nobody says",           &[((COUNTS, 1), None)],                                 Some("unknown")),
+        ("vectorial",             &[((COUNTS, 1), vectorial)],                            Some("vectorial")),
+        ("per phase",             &[((COUNTS, 1), per_phase), ((COUNTS, 1), per_phase)],  Some("per_phase")),
+        ("one of each",           &[((COUNTS, 1), vectorial), ((COUNTS, 1), per_phase)],  Some("mixed")),
+        ("power is the sum",      &[((POWER, 1), None)],                                  Some("vectorial")),
+        ("power beside registers", &[((POWER, 1), None), ((COUNTS, 1), per_phase)],       Some("mixed")),
+    ];
+    for (what, meters, expected) in cases {
+        let rows: Vec<Row<'_>> = meters.iter().map(|(row, _)| *row).collect();
+        let mut park = park(&rows);
+        for (nth, (_, mode)) in meters.iter().enumerate() {
+            let id = format!("grid{nth}").into();
+            let modes = &mut park.relations.register_modes;
+            modes.extend(mode.map(|mode| (id, mode)));
+        }
+        assert_eq!(register_mode(&park), *expected, "{what}");
+    }
+}

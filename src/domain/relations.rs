@@ -50,6 +50,33 @@ pub struct GapPolicy {
     pub integrals: Integrals,
 }
 
+/// What the registers of a three-phase meter count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RegisterMode {
+    /// The sum of the phases counts: what one phase exports, another may use.
+    Vectorial,
+    /// Each phase counts.
+    PerPhase,
+    /// Nobody says.
+    Unknown,
+}
+
+/// Every mode by its name in configuration and JSON.
+pub const REGISTER_MODES: &[(&str, RegisterMode)] = &[
+    ("vectorial", RegisterMode::Vectorial),
+    ("per_phase", RegisterMode::PerPhase),
+    ("unknown", RegisterMode::Unknown),
+];
+
+impl RegisterMode {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        let row = REGISTER_MODES.iter().find(|row| row.1 == self);
+        row.map_or("unknown", |row| row.0)
+    }
+}
+
 /// How the meters of a park stand to each other.
 #[derive(Debug, Clone, Default)]
 pub struct Relations {
@@ -57,6 +84,8 @@ pub struct Relations {
     pub topology: Topology,
     /// Meters beside others that measure the same, by the id of those.
     pub check_meters: BTreeMap<Arc<str>, Arc<str>>,
+    /// What the registers of a meter count, where somebody says it.
+    pub register_modes: BTreeMap<Arc<str>, RegisterMode>,
     /// What becomes of gaps.
     pub gaps: GapPolicy,
     /// Meters that are computed from others; each from meters before it in the list.

@@ -137,6 +137,7 @@ struct LiveJson<'a> {
     heat: BalanceJson<'a>,
     netting: Option<&'static str>,
     netting_window_s: Option<f64>,
+    register_mode: Option<&'static str>,
     ratios: RatiosJson,
     meters: Vec<MeterJson<'a>>,
     sinks: Vec<SinkJson<'a>>,
@@ -168,6 +169,7 @@ impl Serialize for LiveView {
             heat: balance(Carrier::Heat),
             netting: self.netting.map(Netting::name),
             netting_window_s: self.netting.and_then(Netting::window_s),
+            register_mode: self.register_mode,
             ratios: RatiosJson {
                 self_consumption: self.ratios.self_consumption,
                 self_sufficiency: self.ratios.self_sufficiency,

@@ -230,6 +230,8 @@ pub struct LiveView {
     pub powers: Powers,
     /// Over which time import and export were netted; none without a meter at the grid.
     pub netting: Option<Netting>,
+    /// What the registers at the grid count of three phases; none without a meter there.
+    pub register_mode: Option<&'static str>,
     /// The day's ratios.
     pub ratios: Ratios,
     /// Every meter, in the order of the configuration.
@@ -252,6 +254,7 @@ impl LiveView {
             clock_trusted: true,
             powers,
             netting: None,
+            register_mode: None,
             ratios: Ratios::default(),
             meters: Vec::new(),
             sinks: Vec::new(),

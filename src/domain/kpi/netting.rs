@@ -4,6 +4,7 @@
 //! a second counts, and a meter that adds up its phases nets away what one that counts
 //! each of them does not. Net energy is the same for all; a report has to say which.
 
+pub use crate::domain::relations::RegisterMode;
 use crate::domain::units::to_f64;
 
 /// An energy in watt-seconds: samples of whole watts and seconds add up exactly.
@@ -70,17 +71,6 @@ pub fn netted(
         side.0 = side.0.saturating_add(net.saturating_abs());
     }
     Ok(sum)
-}
-
-/// How a meter of three phases counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RegisterMode {
-    /// The sum of the phases counts: what one phase exports, another may use.
-    Vectorial,
-    /// Each phase counts.
-    PerPhase,
-    /// Nobody says.
-    Unknown,
 }
 
 /// What the registers of a meter count while its phases have these powers, W, positive
