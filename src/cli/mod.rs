@@ -32,6 +32,7 @@ pub mod run;
 pub mod scan;
 pub mod simulate;
 pub mod status;
+mod validate;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -104,6 +105,8 @@ enum Command {
     MeterEvent(meter_event::Command),
     /// Show where the numbers of an interval come from, down to the registers
     Explain(explain::Arguments),
+    /// Check whether the interval data of some days is whole, possible, and like others
+    Validate(validate::Arguments),
     /// Compute the ledger of some days again from the journal
     Recompute(recompute::Arguments),
     /// Do a single sum by hand, with the code of the daemon
@@ -239,6 +242,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Report(arguments) => report::run(&arguments),
         Command::MeterEvent(command) => meter_event::run(command),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Validate(arguments) => validate::run(&arguments),
         Command::Recompute(arguments) => recompute::run(&arguments),
         Command::Calc(command) => calc::run(&command),
         Command::Influx(command) => influx::run(command),

@@ -32,3 +32,4 @@ pub mod time;
 pub mod topology;
 pub mod transformer;
 pub mod units;
+pub mod validation;

@@ -457,6 +457,36 @@ async fn a_step_that_is_in_no_interval_is_listed_until_an_event_decides_it() {
 }
 
 #[tokio::test]
+async fn a_day_is_validated_meter_by_meter_and_one_that_is_not_over_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = recorded(dir.path(), false);
+    let ended = sunledger(&path, "validate --from 2026-06-03 --to 2026-06-03").await;
+    assert_eq!(ended.code, Some(65), "{}", ended.err);
+    // The store has two hours of the day; of the shop's, one is not known.
+    assert!(
+        ended
+            .out
+            .contains("2026-06-03T00:00:00+08:00  pcc electricity  gap (fail): 88 of 96"),
+        "{}",
+        ended.out
+    );
+    let said = sunledger(&path, "validate --from 2026-06-03 --to 2026-06-03 --json")
+        .await
+        .json();
+    assert_eq!(said["ok"], false);
+    let checks: Vec<&str> = said["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|one| one["meter"] == "pcc")
+        .map(|one| one["check"].as_str().unwrap())
+        .collect();
+    assert_eq!(checks, ["gap", "gap"], "{said}");
+    let never = sunledger(&path, "validate --from 2026-06-03 --to 2999-01-01").await;
+    never.must_say(64, &["is not over; a day is validated as a whole"]);
+}
+
+#[tokio::test]
 async fn a_number_is_explained_down_to_the_registers_around_its_boundaries() {
     let dir = tempfile::tempdir().unwrap();
     let path = recorded(dir.path(), false);
