@@ -16,12 +16,13 @@
 //! flow derived from it. **Nothing is clamped**: a negative load, a field that
 //! cools the loop and a residual are shown as they are.
 
+use std::collections::HashMap;
 use std::ops::{Add, Sub};
 use std::sync::Arc;
 
 use super::derived;
 use super::flow::{Energies, Flows, Known, Powers, Stated};
-use super::interval::{Channel, Entry, ExportShape, Span, channels};
+use super::interval::{Channel, Entry, ExportShape, Span, origin};
 use super::meter::{Carrier, Meter, MeterIndex, Park, Term};
 use super::quality::{Gaps, Quality, Reason};
 pub(super) use super::stated::combine;
@@ -158,6 +159,21 @@ pub(super) fn subtract<N: Amount>(a: &Stated<N>, b: &Stated<N>) -> Stated<N> {
     combine(a, b, |a, b| a - b)
 }
 
+/// The sum of many; what any of them lacks, the sum lacks.
+fn total<N: Amount>(all: &[Stated<N>]) -> Stated<N> {
+    let nothing = Ok(Known::given(N::ZERO));
+    let known = all.iter().filter(|one| one.is_ok());
+    let sum = known.fold(nothing, |sum, one| add(&sum, one));
+    let mut gaps = all.iter().filter_map(|one| one.as_ref().err());
+    match gaps.next().cloned() {
+        None => sum,
+        Some(mut first) => {
+            first.join_all(gaps);
+            Err(first)
+        }
+    }
+}
+
 /// The sums of one term: every meter whose role stands there and that no other of them
 /// has counted.
 struct Sum<N> {
@@ -194,20 +210,17 @@ fn sum<N: Amount>(
     term: Term,
     parts: &dyn Fn(MeterIndex, Carrier) -> Parts<N>,
 ) -> Sum<N> {
-    let mut sum = Sum {
-        positive: Ok(Known::given(N::ZERO)),
-        negative: Ok(Known::given(N::ZERO)),
-        net: Ok(Known::given(N::ZERO)),
-        members: 0,
-    };
-    for index in members(park, carrier, term) {
-        let part = parts(index, carrier);
-        sum.positive = add(&sum.positive, &part.positive);
-        sum.negative = add(&sum.negative, &part.negative);
-        sum.members += 1;
+    let members = members(park, carrier, term);
+    let each = members.iter().map(|index| parts(*index, carrier));
+    let (positive, negative): (Vec<_>, Vec<_>) =
+        each.map(|part| (part.positive, part.negative)).unzip();
+    let (positive, negative) = (total(&positive), total(&negative));
+    Sum {
+        net: subtract(&positive, &negative),
+        positive,
+        negative,
+        members: members.len(),
     }
-    sum.net = subtract(&sum.positive, &sum.negative);
-    sum
 }
 
 /// Strikes both balances.
@@ -395,7 +408,8 @@ pub fn settle(park: &Park, entries: &[Entry], shape: ExportShape, span: Span) ->
     let fixed = park.losses.map_or(Power::ZERO, |losses| losses.fixed);
     let exported = shape.generation_wh + shape.battery_wh;
     let share = (exported > 0.0).then(|| shape.generation_wh / exported);
-    let derived = derived::energies(park, entries);
+    let said = Said::new(entries);
+    let derived = derived::energies_of(park, &said);
     let parts = |index: MeterIndex, carrier: Carrier| -> Parts<MilliwattHours> {
         let computed = derived.iter().find(|one| one.meter == index);
         if let Some(one) = computed.filter(|one| one.carrier == carrier) {
@@ -407,7 +421,7 @@ pub fn settle(park: &Park, entries: &[Entry], shape: ExportShape, span: Span) ->
                 negative: Err(Gaps::config()),
             };
         };
-        let side = |positive| stated(meter, Channel { carrier, positive }, entries);
+        let side = |positive| stated(meter, Channel { carrier, positive }, &said);
         Parts {
             positive: side(true),
             negative: side(false),
@@ -448,12 +462,23 @@ pub fn settle_all(park: &Park, entries: &[Entry], shape: ExportShape, span: Span
     }
 }
 
+/// What entries say, by meter and channel. Of two that speak of the same, the first.
+pub(super) struct Said<'a>(HashMap<(&'a str, Channel), &'a Entry>);
+
+impl<'a> Said<'a> {
+    /// What these entries say.
+    pub(super) fn new(entries: &'a [Entry]) -> Self {
+        let mut all = HashMap::with_capacity(entries.len());
+        for entry in entries {
+            all.entry((&*entry.meter, entry.channel)).or_insert(entry);
+        }
+        Self(all)
+    }
+}
+
 /// What the entries say of a channel.
-pub(super) fn stated(meter: &Meter, channel: Channel, entries: &[Entry]) -> Stated<MilliwattHours> {
-    if !channels(meter)
-        .iter()
-        .any(|(tracked, _)| *tracked == channel)
-    {
+pub(super) fn stated(meter: &Meter, channel: Channel, said: &Said<'_>) -> Stated<MilliwattHours> {
+    if origin(meter, channel).is_none() {
         // The positive way of a role must be metered, and both ways of what goes both
         // ways; elsewhere the other way may be foreign to it.
         let both = matches!(
@@ -466,9 +491,7 @@ pub(super) fn stated(meter: &Meter, channel: Channel, entries: &[Entry]) -> Stat
             Ok(Known::given(MilliwattHours::ZERO))
         };
     }
-    let entry = entries
-        .iter()
-        .find(|entry| entry.channel == channel && entry.meter == meter.id);
+    let entry = said.0.get(&(&*meter.id, channel));
     let gap = |reason| Err(Gaps::one(&Arc::clone(&meter.id), reason));
     match entry {
         None => gap(Reason::NeverSeen),

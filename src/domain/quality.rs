@@ -5,7 +5,8 @@
 //! **Missing is not zero**: a number that is not known is a [`Gap`], which names
 //! the meter and the reason.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -185,34 +186,49 @@ pub struct Gap {
 }
 
 /// All that is missing for a derived number; never empty, without repetition.
+///
+/// A gap is passed on to every number that follows from it, so that all of them share
+/// one list: a park of a thousand silent meters has dozens of numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gaps(Vec<Gap>);
+pub struct Gaps(Arc<Vec<Gap>>);
+
+/// The gap of a number that the configuration names no meter for.
+static UNCONFIGURED: LazyLock<Gaps> = LazyLock::new(|| Gaps::one(&Arc::from(""), Reason::Config));
 
 impl Gaps {
     /// One gap.
     #[must_use]
     pub fn one(meter: &Arc<str>, reason: Reason) -> Self {
-        Self(vec![Gap {
+        Self(Arc::new(vec![Gap {
             meter: Arc::clone(meter),
             reason,
-        }])
+        }]))
     }
 
     /// The configuration names no meter for this number.
     #[must_use]
     pub fn config() -> Self {
-        Self(vec![Gap {
-            meter: Arc::from(""),
-            reason: Reason::Config,
-        }])
+        UNCONFIGURED.clone()
     }
 
     /// These gaps and those of another number.
     pub fn join(&mut self, other: &Self) {
-        for gap in &other.0 {
-            if !self.0.contains(gap) {
-                self.0.push(gap.clone());
-            }
+        // Numbers that follow from each other mostly lack the same, in the same order.
+        let mut mine = self.0.iter();
+        let known = Arc::ptr_eq(&self.0, &other.0)
+            || other.0.iter().all(|gap| mine.any(|known| known == gap));
+        if !known {
+            self.join_all([other]);
+        }
+    }
+
+    /// These gaps and those of many others, in order.
+    pub fn join_all<'a>(&mut self, others: impl IntoIterator<Item = &'a Self>) {
+        let mut known: HashSet<&Gap> = self.0.iter().collect();
+        let all = others.into_iter().flat_map(|other| other.0.iter());
+        let new: Vec<Gap> = all.filter(|gap| known.insert(gap)).cloned().collect();
+        if !new.is_empty() {
+            Arc::make_mut(&mut self.0).extend(new);
         }
     }
 
@@ -220,7 +236,7 @@ impl Gaps {
     #[must_use]
     pub fn meters(&self) -> Vec<&str> {
         let mut meters: Vec<&str> = Vec::new();
-        for gap in &self.0 {
+        for gap in self.list() {
             if !gap.meter.is_empty() && !meters.contains(&&*gap.meter) {
                 meters.push(&gap.meter);
             }
