@@ -36,10 +36,19 @@ impl Times {
 
     fn print(&self) {
         let (median, high, worst) = quantiles(&self.ms);
-        let at = self.ms.iter().position(|ms| *ms == worst).unwrap_or(0);
+        // Beside other work a single time says little: what is heavy comes again.
+        let of_ten = |phase: usize| {
+            let same: Vec<f64> = self.ms.iter().skip(phase).step_by(10).copied().collect();
+            quantiles(&same).0
+        };
+        let heaviest = (0..10).map(of_ten).fold(0.0, f64::max);
+        let ends = self.ms.iter().skip(900).step_by(900);
+        let ends: Vec<String> = ends.map(|ms| format!("{ms:.2}")).collect();
         println!(
-            "  {:<34} median {median:>7.3} ms, p99 {high:>7.3} ms, worst {worst:>7.3} ms (second {at})",
-            self.name
+            "  {:<32} median {median:.3}, heaviest second of ten {heaviest:.3}, p99 {high:.3}, \
+             worst {worst:.3}, ends of intervals {}",
+            self.name,
+            ends.join(" ")
         );
     }
 }
@@ -110,7 +119,7 @@ fn one(meters: usize, arguments: &Arguments, silent: bool) {
     } else {
         "all answer"
     };
-    println!("{meters} meters of {USUAL_POINTS} values, {who}:");
+    println!("{meters} meters of {USUAL_POINTS} values, {who}, ms:");
     for times in [tick, frame, both, json, state] {
         times.print();
     }

@@ -28,6 +28,7 @@ use crate::domain::units::MilliwattHours;
 use crate::engine::Engine;
 use crate::engine::record::{ReadBack, Recorder};
 use crate::store::{Block, LedgerReader, Reader, Settle, StoreError, events, ledger};
+use crate::wire::line_protocol::time_of;
 
 /// So much before the period is read along: registers have a reading before its first
 /// boundary, also those that are read each quarter of an hour.
@@ -152,6 +153,14 @@ enum Late {
     TakeIn,
 }
 
+/// What is heard at a moment.
+enum Row<'a> {
+    /// From the journal as it stands there, if it is a reading at all.
+    Line(&'a str),
+    /// What came too late.
+    Late(&'a Reading),
+}
+
 /// One walk through the journal.
 fn pass(
     park: &Arc<Park>,
@@ -175,8 +184,7 @@ fn pass(
     let mut engine = Engine::for_books(Arc::clone(park));
     engine.set_events(events);
     let mut last = None::<Timestamp>;
-    let mut readings = Vec::new();
-    let mut taken = 0;
+    let (mut lines, mut taken) = (0, 0);
     let mut books = true;
     ahead(dir, from, until, |block| {
         books &= about_late == Late::TakeIn || late.is_empty();
@@ -191,29 +199,40 @@ fn pass(
             engine.begin_anew();
         }
         last = Some(block.at);
-        readings.clear();
-        for (reading, is_late) in block.text.lines().filter_map(|line| rows.read(line)) {
-            match (is_late, about_late) {
-                (false, _) => readings.push(reading),
-                (true, Late::Find) => late.push(reading),
-                (true, Late::TakeIn) => {}
-            }
-        }
+        let mut said: Vec<(i64, Row<'_>)> = Vec::with_capacity(lines);
+        let timed = block.text.lines();
+        said.extend(timed.filter_map(|line| Some((time_of(line)?, Row::Line(line)))));
+        lines = said.len();
         if about_late == Late::TakeIn {
             let due = late.iter().skip(taken).take_while(|one| one.at <= block.at);
-            let before = readings.len();
-            readings.extend(due.cloned());
-            taken += readings.len() - before;
+            said.extend(due.map(|one| (one.at.as_millisecond(), Row::Late(one))));
+            taken += said.len() - lines;
         }
-        readings.sort_by_key(|reading| reading.at);
-        for reading in &readings {
+        said.sort_by_key(|(ms, _)| *ms);
+        let mut found = Vec::new();
+        for (_, row) in said {
+            let (reading, is_late) = match row {
+                Row::Late(reading) => (reading.clone(), false),
+                Row::Line(line) => match rows.read(line) {
+                    Some(read) => read,
+                    None => continue,
+                },
+            };
+            if is_late {
+                found.push(reading);
+                continue;
+            }
             if let Some(begins) = begins.get_mut(reading.meter)
                 && begins.is_none()
                 && reading.values.iter().any(|(_, said)| said.is_ok())
             {
                 *begins = Some(reading.at);
             }
-            engine.hear(reading);
+            engine.hear(&reading);
+            rows.done(reading);
+        }
+        if about_late == Late::Find {
+            late.extend(found);
         }
         let (entries, closed) = engine.book(block.at);
         let inside = |span: &Span| span.start >= period.start && span.start < period.end;

@@ -259,6 +259,8 @@ impl Gaps {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -270,6 +272,48 @@ mod tests {
         assert_eq!(gaps.list().len(), 3);
         assert_eq!(gaps.meters(), ["pcc"]);
         assert!(!gaps.is_unconfigured() && Gaps::config().is_unconfigured());
+    }
+
+    proptest! {
+        /// However lists overlap, each gap stands once, where it was said first.
+        #[test]
+        fn gaps_are_joined_in_the_order_in_which_they_are_said(
+            lists in prop::collection::vec(prop::collection::vec((0..6_usize, 0..3_usize), 1..8), 1..6),
+        ) {
+            let gaps = |list: &[(usize, usize)]| {
+                let each = list.iter().map(|(meter, reason)| {
+                    Gaps::one(&Arc::from(format!("m{meter}")), REASONS[*reason].0)
+                });
+                let mut each = each.collect::<Vec<_>>().into_iter();
+                let first = each.next().unwrap();
+                each.fold(first, |mut all, one| {
+                    all.join(&one);
+                    all
+                })
+            };
+            let mut said: Vec<(String, Reason)> = Vec::new();
+            for (meter, reason) in lists.iter().flatten() {
+                let gap = (format!("m{meter}"), REASONS[*reason].0);
+                if !said.contains(&gap) {
+                    said.push(gap);
+                }
+            }
+            let all: Vec<Gaps> = lists.iter().map(|list| gaps(list)).collect();
+            let (first, others) = all.split_first().unwrap();
+            let (mut one_by_one, mut at_once) = (first.clone(), first.clone());
+            for other in others {
+                one_by_one.join(other);
+            }
+            at_once.join_all(others);
+            let words = |gaps: &Gaps| -> Vec<(String, Reason)> {
+                let list = gaps.list().iter();
+                list.map(|gap| (gap.meter.to_string(), gap.reason)).collect()
+            };
+            prop_assert_eq!(words(&one_by_one), said.clone());
+            prop_assert_eq!(words(&at_once), said);
+            // The list that others share is as it was.
+            prop_assert_eq!(first, &gaps(&lists[0]));
+        }
     }
 
     #[test]

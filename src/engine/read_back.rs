@@ -8,8 +8,9 @@
 use std::collections::HashMap;
 
 use super::{Cell, Recorder};
-use crate::domain::meter::MeterIndex;
-use crate::domain::snapshot::Reading;
+use crate::domain::meter::{MeterIndex, PointIndex};
+use crate::domain::quality::Reason;
+use crate::domain::snapshot::{Reading, Value};
 use crate::wire::line_protocol::parse;
 use crate::wire::line_protocol::plain::{Number, Plain};
 
@@ -19,6 +20,8 @@ pub struct ReadBack<'a> {
     /// Place in `layouts` by series key; none for what is no reading.
     series: HashMap<String, Option<usize>>,
     layouts: Vec<Layout>,
+    /// The values of a reading that is done with.
+    spare: Vec<(PointIndex, Result<Value, Reason>)>,
 }
 
 /// The row of a meter.
@@ -46,7 +49,14 @@ impl<'a> ReadBack<'a> {
             recorder,
             series: HashMap::new(),
             layouts: Vec::new(),
+            spare: Vec::new(),
         }
+    }
+
+    /// Takes back a reading that is done with: the next one needs no memory of its own.
+    pub fn done(&mut self, reading: Reading) {
+        self.spare = reading.values;
+        self.spare.clear();
     }
 
     /// A reading back from its row, and whether it came too late to be booked at its time.
@@ -76,7 +86,10 @@ impl<'a> ReadBack<'a> {
         let time_ms = layout.take(row).ok_or(NotPlain)?;
         let layout = &*layout;
         let number = |cell| layout.number(cell);
-        Ok(self.recorder.reading_of(layout.meter, time_ms, number))
+        let values = std::mem::take(&mut self.spare);
+        Ok(self
+            .recorder
+            .reading_of(layout.meter, time_ms, number, values))
     }
 
     /// Understands a series key that is met for the first time.

@@ -403,7 +403,7 @@ impl Recorder {
                 FieldValue::Text(_) | FieldValue::Bool(_) => None,
             }
         };
-        let (reading, is_late) = self.reading_of(index, line.time_ms, number)?;
+        let (reading, is_late) = self.reading_of(index, line.time_ms, number, Vec::new())?;
         (is_late == late).then_some(reading)
     }
 
@@ -420,15 +420,16 @@ impl Recorder {
     }
 
     /// What the numbers of a row come to, and whether it came too late to be booked.
+    /// `values` is empty, and may have memory.
     fn reading_of(
         &self,
         index: MeterIndex,
         time_ms: i64,
         number: impl Fn(Cell) -> Option<Number>,
+        mut values: Vec<(PointIndex, Result<Value, Reason>)>,
     ) -> Option<(Reading, bool)> {
         let rows = self.meters.get(index)?;
         let late = number(Cell::Quality) == Some(Number::Integer(Quality::Stale.code()));
-        let mut values = Vec::with_capacity(rows.points.len());
         for (point, fields) in rows.points.iter().enumerate() {
             let said = match (number(Cell::Value(point)), &fields.worth) {
                 (Some(Number::Float(value)), None) => Value::Analog(value),
