@@ -16,7 +16,6 @@
 //! flow derived from it. **Nothing is clamped**: a negative load, a field that
 //! cools the loop and a residual are shown as they are.
 
-use std::collections::HashMap;
 use std::ops::{Add, Sub};
 use std::sync::Arc;
 
@@ -24,6 +23,7 @@ use super::derived;
 use super::flow::{Energies, Flows, Known, Powers, Stated};
 use super::interval::{Channel, Entry, ExportShape, Span, origin};
 use super::meter::{Carrier, Meter, MeterIndex, Park, Term};
+use super::named::NamedMap;
 use super::quality::{Gaps, Quality, Reason};
 pub(super) use super::stated::combine;
 use super::units::{MilliwattHours, Power, to_f64};
@@ -159,17 +159,35 @@ pub(super) fn subtract<N: Amount>(a: &Stated<N>, b: &Stated<N>) -> Stated<N> {
     combine(a, b, |a, b| a - b)
 }
 
-/// The sum of many; what any of them lacks, the sum lacks.
-fn total<N: Amount>(all: &[Stated<N>]) -> Stated<N> {
-    let nothing = Ok(Known::given(N::ZERO));
-    let known = all.iter().filter(|one| one.is_ok());
-    let sum = known.fold(nothing, |sum, one| add(&sum, one));
-    let mut gaps = all.iter().filter_map(|one| one.as_ref().err());
-    match gaps.next().cloned() {
-        None => sum,
-        Some(mut first) => {
-            first.join_all(gaps);
-            Err(first)
+/// A sum under way; what any of its members lacks, the sum lacks.
+struct Total<N> {
+    known: Stated<N>,
+    gaps: Vec<Gaps>,
+}
+
+impl<N: Amount> Total<N> {
+    fn new() -> Self {
+        Self {
+            known: Ok(Known::given(N::ZERO)),
+            gaps: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, one: Stated<N>) {
+        match one {
+            Ok(_) => self.known = add(&self.known, &one),
+            Err(gaps) => self.gaps.push(gaps),
+        }
+    }
+
+    fn stated(self) -> Stated<N> {
+        let mut gaps = self.gaps.into_iter();
+        match gaps.next() {
+            None => self.known,
+            Some(mut first) => {
+                first.join_all(gaps.as_slice());
+                Err(first)
+            }
         }
     }
 }
@@ -211,10 +229,13 @@ fn sum<N: Amount>(
     parts: &dyn Fn(MeterIndex, Carrier) -> Parts<N>,
 ) -> Sum<N> {
     let members = members(park, carrier, term);
-    let each = members.iter().map(|index| parts(*index, carrier));
-    let (positive, negative): (Vec<_>, Vec<_>) =
-        each.map(|part| (part.positive, part.negative)).unzip();
-    let (positive, negative) = (total(&positive), total(&negative));
+    let (mut positive, mut negative) = (Total::new(), Total::new());
+    for index in &members {
+        let part = parts(*index, carrier);
+        positive.add(part.positive);
+        negative.add(part.negative);
+    }
+    let (positive, negative) = (positive.stated(), negative.stated());
     Sum {
         net: subtract(&positive, &negative),
         positive,
@@ -463,12 +484,13 @@ pub fn settle_all(park: &Park, entries: &[Entry], shape: ExportShape, span: Span
 }
 
 /// What entries say, by meter and channel. Of two that speak of the same, the first.
-pub(super) struct Said<'a>(HashMap<(&'a str, Channel), &'a Entry>);
+pub(super) struct Said<'a>(NamedMap<(&'a str, Channel), &'a Entry>);
 
 impl<'a> Said<'a> {
     /// What these entries say.
     pub(super) fn new(entries: &'a [Entry]) -> Self {
-        let mut all = HashMap::with_capacity(entries.len());
+        let mut all = NamedMap::default();
+        all.reserve(entries.len());
         for entry in entries {
             all.entry((&*entry.meter, entry.channel)).or_insert(entry);
         }

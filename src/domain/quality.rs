@@ -5,10 +5,11 @@
 //! **Missing is not zero**: a number that is not known is a [`Gap`], which names
 //! the meter and the reason.
 
-use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
+
+use super::named::NamedSet;
 
 /// How good a number is; the order is from good to bad.
 #[derive(
@@ -224,7 +225,7 @@ impl Gaps {
 
     /// These gaps and those of many others, in order.
     pub fn join_all<'a>(&mut self, others: impl IntoIterator<Item = &'a Self>) {
-        let mut known: HashSet<&Gap> = self.0.iter().collect();
+        let mut known: NamedSet<&Gap> = self.0.iter().collect();
         let all = others.into_iter().flat_map(|other| other.0.iter());
         let new: Vec<Gap> = all.filter(|gap| known.insert(gap)).cloned().collect();
         if !new.is_empty() {

@@ -25,7 +25,7 @@ mod stream;
 pub mod today;
 mod track;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -36,6 +36,7 @@ use crate::domain::event::MeterEvent;
 use crate::domain::flow::Powers;
 use crate::domain::interval::{CLOSE_AFTER_S, Channel, Entry, ExportShape, Interval, Span};
 use crate::domain::meter::{Meter, MeterIndex, Park};
+use crate::domain::named::NamedSet;
 use crate::domain::plausibility::{Change, Finding, Settings};
 use crate::domain::quality::{Quality, Reason};
 use crate::domain::snapshot::{Reading, Snapshot};
@@ -434,13 +435,14 @@ impl Engine {
             let start = span.start.as_millisecond();
             let entered = self.pending.get(&start).map_or(&[][..], Vec::as_slice);
             // An entry that left the books speaks for its channel; the rest is under way.
-            let spoken: HashSet<(&str, Channel)> = entered
+            let spoken: NamedSet<(&str, Channel)> = entered
                 .iter()
                 .map(|entry| (&*entry.meter, entry.channel))
                 .collect();
             let so_far = self.books.iter().flat_map(|book| book.so_far(*span, now));
             let under_way = so_far.filter(|it| !spoken.contains(&(&*it.meter, it.channel)));
-            let mut entries = entered.to_vec();
+            let mut entries = Vec::with_capacity(entered.len() + 2 * self.books.len());
+            entries.extend_from_slice(entered);
             entries.extend(under_way);
             let end = span.end.min(now.max(span.start));
             let elapsed = Span {

@@ -89,32 +89,35 @@ impl LedgerReader {
             )?;
             let heads =
                 heads.query_map(period, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-            let mut found: Vec<((i64, i64, i64), rows::Cells)> = Vec::new();
-            for head in heads {
-                found.push((head?, rows::NO_CELLS));
-            }
+            let heads: Vec<(i64, i64, i64)> = heads.collect::<rusqlite::Result<_>>()?;
+            let mut intervals = Vec::with_capacity(heads.len());
+            let mut heads = heads.into_iter().peekable();
+            let mut cells = rows::NO_CELLS;
+            // The next interval is complete.
+            let mut complete = |(start, end, revision), cells: &mut rows::Cells| {
+                let cells = std::mem::replace(cells, rows::NO_CELLS);
+                let span = rows::span(start, end);
+                intervals.push(rows::interval(span, revision, cells));
+            };
             let mut statement = state.prepare_cached(&sql)?;
-            let mut cells = statement.query(period)?;
+            let mut found = statement.query(period)?;
             // Both are in the order of spans.
-            let mut place = 0;
-            while let Some(row) = cells.next()? {
+            while let Some(row) = found.next()? {
                 let key = (row.get(0)?, row.get(1)?, row.get(2)?);
-                while found.get(place).is_some_and(|(head, _)| *head < key) {
-                    place += 1;
+                while let Some(head) = heads.next_if(|head| *head < key) {
+                    complete(head, &mut cells);
                 }
-                match found.get_mut(place) {
-                    Some((head, cells)) if *head == key => rows::put_cell(cells, row, 3)?,
-                    // A revision that another one followed.
-                    _ => {}
+                // Another one is a revision that was followed by the one at the head.
+                if heads.peek() == Some(&key) {
+                    rows::put_cell(&mut cells, row, 3)?;
                 }
             }
-            Ok(found)
+            for head in heads {
+                complete(head, &mut cells);
+            }
+            Ok(intervals)
         };
-        let found = read().map_err(StoreError::ledger(&self.path))?;
-        let interval = |((start, end, revision), cells)| {
-            rows::interval(rows::span(start, end), revision, cells)
-        };
-        Ok(found.into_iter().map(interval).collect())
+        read().map_err(StoreError::ledger(&self.path))
     }
 
     /// What is known last of every channel in spans that start in `[from, to)`, in the
