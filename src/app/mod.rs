@@ -43,7 +43,10 @@ use crate::sys::clock::mono;
 use crate::sys::systemd::Notifier;
 use crate::web;
 
+pub use heart::Details;
 pub use history::{History, Step};
+pub use losses::Losses;
+pub use publish::{Beside, Board};
 pub use rim::Journal;
 
 /// How long the end may take before what is left is given up; systemd waits longer.

@@ -13,6 +13,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -26,15 +27,17 @@ use crate::domain::meter::Park;
 use crate::domain::snapshot::Reading;
 use crate::domain::units::MilliwattHours;
 use crate::engine::Engine;
-use crate::engine::record::Recorder;
-use crate::store::{LedgerReader, Reader, Settle, StoreError, events, ledger};
-use crate::wire::line_protocol::parse;
+use crate::engine::record::{ReadBack, Recorder};
+use crate::store::{Block, LedgerReader, Reader, Settle, StoreError, events, ledger};
+use crate::wire::line_protocol::time_of;
 
 /// So much before the period is read along: registers have a reading before its first
 /// boundary, also those that are read each quarter of an hour.
 const LEAD: Duration = Duration::from_secs(3_600);
 /// So much behind it: what closes an interval, and what a message is late by.
 const REACH: Duration = Duration::from_secs(2 * 3_600);
+/// Blocks that are unpacked and wait: a hiccup of either side does not hold up the other.
+const AHEAD: usize = 8;
 /// Ticks further apart than this are those of two runs.
 const RUN_GAP_MS: i64 = 60_000;
 /// Coverages that differ by less are the same: sums of floats.
@@ -119,93 +122,190 @@ pub fn recompute(
 }
 
 /// The readings of a period through an engine of their own.
+///
+/// What came too late has its place among what came in time, and where that is becomes
+/// known when the period has been read: then it is gone through once more.
 fn replay(
     park: &Arc<Park>,
     dir: &Path,
     events: &[MeterEvent],
     period: Span,
 ) -> Result<Replay, StoreError> {
+    let mut late = Vec::new();
+    let replay = pass(park, dir, events, period, &mut late, Late::Find)?;
+    if late.is_empty() {
+        return Ok(replay);
+    }
+    late.sort_by_key(|reading| reading.at);
+    let count = late.len();
+    let replay = pass(park, dir, events, period, &mut late, Late::TakeIn)?;
+    Ok(Replay {
+        late: count,
+        ..replay
+    })
+}
+
+/// What a walk through the journal does about readings that came too late.
+#[derive(Clone, Copy, PartialEq)]
+enum Late {
+    /// Looks for them. With the first one the books of this walk are void.
+    Find,
+    /// Takes them in at their time.
+    TakeIn,
+}
+
+/// What is heard at a moment.
+enum Row<'a> {
+    /// From the journal as it stands there, if it is a reading at all.
+    Line(&'a str),
+    /// What came too late.
+    Late(&'a Reading),
+}
+
+/// One walk through the journal.
+fn pass(
+    park: &Arc<Park>,
+    dir: &Path,
+    events: &[MeterEvent],
+    period: Span,
+    late: &mut Vec<Reading>,
+    about_late: Late,
+) -> Result<Replay, StoreError> {
     let moved = |at: Timestamp, by: Duration| at.saturating_add(by).unwrap_or(Timestamp::MAX);
     let from = period.start.saturating_sub(LEAD).unwrap_or(Timestamp::MIN);
     let until = moved(period.end, REACH);
+    let enough = moved(
+        period.end,
+        Duration::from_secs(2 * CLOSE_AFTER_S.unsigned_abs()),
+    );
     let recorder = Recorder::new(park);
-    let late = late(&recorder, dir, from, until)?;
-    let mut replay = Replay {
-        late: late.len(),
-        ..Replay::default()
-    };
-    let mut late = late.into_iter().peekable();
-    let mut engine = Engine::new(Arc::clone(park), &[]);
+    let mut rows = ReadBack::new(&recorder);
+    let mut replay = Replay::default();
+    let mut begins = vec![None::<Timestamp>; park.meters.len()];
+    let mut engine = Engine::for_books(Arc::clone(park));
     engine.set_events(events);
     engine.fill_gaps(Box::new(LedgerPast::open(dir)?));
-    let mut reader = Reader::new(dir)?;
-    let (mut seq, mut last) = (0, None::<Timestamp>);
-    while let Some(block) = reader.next_between(seq, from, until)? {
-        seq = block.seq;
+    let mut last = None::<Timestamp>;
+    let (mut lines, mut taken) = (0, 0);
+    let mut books = true;
+    ahead(dir, from, until, |block| {
+        books &= about_late == Late::TakeIn || late.is_empty();
+        if !books {
+            let marked = block.text.lines();
+            let marked = marked.filter(|line| line.contains(Recorder::LATE_MARK));
+            let read = marked.filter_map(|line| rows.read(line));
+            late.extend(read.filter_map(|(reading, is_late)| is_late.then_some(reading)));
+            return Walk::On;
+        }
         if last.is_some_and(|last| block.at.as_millisecond() - last.as_millisecond() > RUN_GAP_MS) {
             engine.begin_anew();
         }
         last = Some(block.at);
-        let lines = block.text.lines();
-        let mut readings: Vec<Reading> = lines
-            .filter_map(|line| recorder.read_back(&parse(line).ok()?))
-            .collect();
-        while let Some(one) = late.next_if(|one| one.at <= block.at) {
-            readings.push(one);
+        let mut said: Vec<(i64, Row<'_>)> = Vec::with_capacity(lines);
+        let timed = block.text.lines();
+        said.extend(timed.filter_map(|line| Some((time_of(line)?, Row::Line(line)))));
+        lines = said.len();
+        if about_late == Late::TakeIn {
+            let due = late.iter().skip(taken).take_while(|one| one.at <= block.at);
+            said.extend(due.map(|one| (one.at.as_millisecond(), Row::Late(one))));
+            taken += said.len() - lines;
         }
-        readings.sort_by_key(|reading| reading.at);
-        for reading in &readings {
-            if let Some(meter) = park.meters.get(reading.meter)
+        said.sort_by_key(|(ms, _)| *ms);
+        let mut found = Vec::new();
+        for (_, row) in said {
+            let (reading, is_late) = match row {
+                Row::Late(reading) => (reading.clone(), false),
+                Row::Line(line) => match rows.read(line) {
+                    Some(read) => read,
+                    None => continue,
+                },
+            };
+            if is_late {
+                found.push(reading);
+                continue;
+            }
+            if let Some(begins) = begins.get_mut(reading.meter)
+                && begins.is_none()
                 && reading.values.iter().any(|(_, said)| said.is_ok())
             {
-                let begins = replay.begins.entry(Arc::clone(&meter.id));
-                begins.or_insert(reading.at);
+                *begins = Some(reading.at);
             }
-            engine.hear(reading);
+            engine.hear(&reading);
+            rows.done(reading);
         }
-        let tick = engine.tick(block.at);
+        if about_late == Late::Find {
+            late.extend(found);
+        }
+        let (entries, closed) = engine.book(block.at);
         let inside = |span: &Span| span.start >= period.start && span.start < period.end;
-        for entry in tick.entries.into_iter().filter(|it| inside(&it.span)) {
+        for entry in entries.into_iter().filter(|it| inside(&it.span)) {
             let key = (entry.span, Arc::clone(&entry.meter), entry.channel);
             replay.entries.insert(key, entry);
         }
-        let closed = tick.closed.into_iter().filter(|(span, _)| inside(span));
+        let closed = closed.into_iter().filter(|(span, _)| inside(span));
         replay.closed.extend(closed);
-        let enough = moved(
-            period.end,
-            Duration::from_secs(2 * CLOSE_AFTER_S.unsigned_abs()),
-        );
         let all_known = || replay.entries.values().all(|entry| entry.energy.is_ok());
-        if block.at > enough && late.peek().is_none() && all_known() {
-            break;
+        let all_taken = about_late == Late::Find || taken == late.len();
+        if block.at <= enough || !all_taken || !all_known() {
+            return Walk::On;
         }
-    }
+        // The books are complete; only what came too late may still stand behind.
+        books = false;
+        match about_late {
+            Late::Find => Walk::On,
+            Late::TakeIn => Walk::Enough,
+        }
+    })?;
+    let meters = park.meters.iter().zip(begins);
+    let begun = meters.filter_map(|(meter, begins)| Some((Arc::clone(&meter.id), begins?)));
+    replay.begins = begun.collect();
     Ok(replay)
 }
 
-/// What came too late to be booked, in order of its time.
-fn late(
-    recorder: &Recorder,
+/// Whether a walk goes on.
+#[derive(Clone, Copy, PartialEq)]
+enum Walk {
+    On,
+    Enough,
+}
+
+/// Goes through the blocks of a period. They are unpacked in a thread of their own, ahead
+/// of what is done with them.
+fn ahead(
     dir: &Path,
     from: Timestamp,
     until: Timestamp,
-) -> Result<Vec<Reading>, StoreError> {
-    let mut late = Vec::new();
+    mut each: impl FnMut(&Block) -> Walk,
+) -> Result<(), StoreError> {
     let mut reader = Reader::new(dir)?;
-    let mut seq = 0;
-    while let Some(block) = reader.next_between(seq, from, until)? {
-        seq = block.seq;
-        if !block.text.contains(Recorder::LATE_MARK) {
-            continue;
+    let (send, blocks) = sync_channel(AHEAD);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut seq = 0;
+            loop {
+                let block = reader.next_between(seq, from, until).transpose();
+                seq = match &block {
+                    Some(Ok(block)) => block.seq,
+                    Some(Err(_)) => seq,
+                    None => return,
+                };
+                let is_last = matches!(block, Some(Err(_)));
+                // Nobody waits for it any more where all is known.
+                let Some(Ok(())) = block.map(|block| send.send(block)) else {
+                    return;
+                };
+                if is_last {
+                    return;
+                }
+            }
+        });
+        for block in blocks {
+            if each(&block?) == Walk::Enough {
+                return Ok(());
+            }
         }
-        let lines = block
-            .text
-            .lines()
-            .filter(|line| line.contains(Recorder::LATE_MARK));
-        late.extend(lines.filter_map(|line| recorder.read_late(&parse(line).ok()?)));
-    }
-    late.sort_by_key(|reading| reading.at);
-    Ok(late)
+        Ok(())
+    })
 }
 
 fn compare(

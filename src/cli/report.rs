@@ -11,7 +11,7 @@ use crate::app::meta;
 use crate::config;
 use crate::domain::interval::{CLOSE_AFTER_S, Span};
 use crate::domain::time::{day, rfc3339, slot};
-use crate::report::grid_export::{GridExport, Scope};
+use crate::report::grid_export::{COLUMNS, GridExport, Scope};
 use crate::report::{FORMATS, REPORTS};
 use crate::store::{LedgerReader, StoreError};
 use crate::sys::clock::wall;
@@ -87,7 +87,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let ledger = LedgerReader::open(&dir).map_err(|error| store_failure(&error))?;
     let scope = scope(&ledger, arguments, &dir)?;
     let intervals = ledger
-        .intervals(scope.span.start, scope.span.end)
+        .intervals_of(scope.span.start, scope.span.end, &COLUMNS.map(|one| one.1))
         .map_err(|error| store_failure(&error))?;
     let report = GridExport::new(scope, &intervals);
     let format = if arguments.json {

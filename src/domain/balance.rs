@@ -21,8 +21,9 @@ use std::sync::Arc;
 
 use super::derived;
 use super::flow::{Energies, Flows, Known, Powers, Stated};
-use super::interval::{Channel, Entry, ExportShape, Span, channels};
+use super::interval::{Channel, Entry, ExportShape, Span, origin};
 use super::meter::{Carrier, Meter, MeterIndex, Park, Term};
+use super::named::NamedMap;
 use super::provenance::Made;
 use super::quality::{Gaps, Quality, Reason};
 pub(super) use super::stated::combine;
@@ -167,6 +168,39 @@ fn computed<N>(stated: Stated<N>) -> Stated<N> {
     })
 }
 
+/// A sum under way; what any of its members lacks, the sum lacks.
+struct Total<N> {
+    known: Stated<N>,
+    gaps: Vec<Gaps>,
+}
+
+impl<N: Amount> Total<N> {
+    fn new() -> Self {
+        Self {
+            known: Ok(Known::given(N::ZERO)),
+            gaps: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, one: Stated<N>) {
+        match one {
+            Ok(_) => self.known = add(&self.known, &one),
+            Err(gaps) => self.gaps.push(gaps),
+        }
+    }
+
+    fn stated(self) -> Stated<N> {
+        let mut gaps = self.gaps.into_iter();
+        match gaps.next() {
+            None => self.known,
+            Some(mut first) => {
+                first.join_all(gaps.as_slice());
+                Err(first)
+            }
+        }
+    }
+}
+
 /// The sums of one term: every meter whose role stands there and that no other of them
 /// has counted.
 struct Sum<N> {
@@ -203,20 +237,20 @@ fn sum<N: Amount>(
     term: Term,
     parts: &dyn Fn(MeterIndex, Carrier) -> Parts<N>,
 ) -> Sum<N> {
-    let mut sum = Sum {
-        positive: Ok(Known::given(N::ZERO)),
-        negative: Ok(Known::given(N::ZERO)),
-        net: Ok(Known::given(N::ZERO)),
-        members: 0,
-    };
-    for index in members(park, carrier, term) {
-        let part = parts(index, carrier);
-        sum.positive = add(&sum.positive, &part.positive);
-        sum.negative = add(&sum.negative, &part.negative);
-        sum.members += 1;
+    let members = members(park, carrier, term);
+    let (mut positive, mut negative) = (Total::new(), Total::new());
+    for index in &members {
+        let part = parts(*index, carrier);
+        positive.add(part.positive);
+        negative.add(part.negative);
     }
-    sum.net = subtract(&sum.positive, &sum.negative);
-    sum
+    let (positive, negative) = (positive.stated(), negative.stated());
+    Sum {
+        net: subtract(&positive, &negative),
+        positive,
+        negative,
+        members: members.len(),
+    }
 }
 
 /// Strikes both balances.
@@ -405,7 +439,8 @@ pub fn settle(park: &Park, entries: &[Entry], shape: ExportShape, span: Span) ->
     let fixed = park.losses.map_or(Power::ZERO, |losses| losses.fixed);
     let exported = shape.generation_wh + shape.battery_wh;
     let share = (exported > 0.0).then(|| shape.generation_wh / exported);
-    let derived = derived::energies(park, entries);
+    let said = Said::new(entries);
+    let derived = derived::energies_of(park, &said);
     let parts = |index: MeterIndex, carrier: Carrier| -> Parts<MilliwattHours> {
         let computed = derived.iter().find(|one| one.meter == index);
         if let Some(one) = computed.filter(|one| one.carrier == carrier) {
@@ -417,7 +452,7 @@ pub fn settle(park: &Park, entries: &[Entry], shape: ExportShape, span: Span) ->
                 negative: Err(Gaps::config()),
             };
         };
-        let side = |positive| stated(meter, Channel { carrier, positive }, entries);
+        let side = |positive| stated(meter, Channel { carrier, positive }, &said);
         Parts {
             positive: side(true),
             negative: side(false),
@@ -458,12 +493,24 @@ pub fn settle_all(park: &Park, entries: &[Entry], shape: ExportShape, span: Span
     }
 }
 
+/// What entries say, by meter and channel. Of two that speak of the same, the first.
+pub(super) struct Said<'a>(NamedMap<(&'a str, Channel), &'a Entry>);
+
+impl<'a> Said<'a> {
+    /// What these entries say.
+    pub(super) fn new(entries: &'a [Entry]) -> Self {
+        let mut all = NamedMap::default();
+        all.reserve(entries.len());
+        for entry in entries {
+            all.entry((&*entry.meter, entry.channel)).or_insert(entry);
+        }
+        Self(all)
+    }
+}
+
 /// What the entries say of a channel.
-pub(super) fn stated(meter: &Meter, channel: Channel, entries: &[Entry]) -> Stated<MilliwattHours> {
-    if !channels(meter)
-        .iter()
-        .any(|(tracked, _)| *tracked == channel)
-    {
+pub(super) fn stated(meter: &Meter, channel: Channel, said: &Said<'_>) -> Stated<MilliwattHours> {
+    if origin(meter, channel).is_none() {
         // The positive way of a role must be metered, and both ways of what goes both
         // ways; elsewhere the other way may be foreign to it.
         let both = matches!(
@@ -476,9 +523,7 @@ pub(super) fn stated(meter: &Meter, channel: Channel, entries: &[Entry]) -> Stat
             Ok(Known::given(MilliwattHours::ZERO))
         };
     }
-    let entry = entries
-        .iter()
-        .find(|entry| entry.channel == channel && entry.meter == meter.id);
+    let entry = said.0.get(&(&*meter.id, channel));
     let gap = |reason| Err(Gaps::one(&Arc::clone(&meter.id), reason));
     match entry {
         None => gap(Reason::NeverSeen),

@@ -9,7 +9,7 @@
 //! at best, and one missing input makes it missing**, by name. Whoever settles an interval
 //! computes it anew, so that it never lags behind a correction of an input.
 
-use super::balance::{Parts, stated, subtract};
+use super::balance::{Parts, Said, stated, subtract};
 use super::flow::Stated;
 use super::interval::{Channel, Entry, Span};
 use super::meter::{Carrier, MeterIndex, Park};
@@ -42,6 +42,11 @@ pub fn carrier_of(park: &Park, meter: MeterIndex) -> Option<Carrier> {
 /// The energies of all derived meters; what entries say of these is not asked.
 #[must_use]
 pub fn energies(park: &Park, entries: &[Entry]) -> Vec<DerivedEnergy> {
+    energies_of(park, &Said::new(entries))
+}
+
+/// The same from entries that can be asked.
+pub(super) fn energies_of(park: &Park, said: &Said<'_>) -> Vec<DerivedEnergy> {
     let mut energies: Vec<DerivedEnergy> = Vec::new();
     for derived in &park.relations.derived {
         let Some(index) = park.meter(&derived.meter) else {
@@ -56,7 +61,7 @@ pub fn energies(park: &Park, entries: &[Entry]) -> Vec<DerivedEnergy> {
             };
             match energies.iter().find(|one| one.meter == input) {
                 Some(computed) => computed.net.clone(),
-                None => net(park, input, carrier, entries),
+                None => net(park, input, carrier, said),
             }
         });
         energies.push(DerivedEnergy {
@@ -73,12 +78,12 @@ fn net(
     park: &Park,
     index: MeterIndex,
     carrier: Carrier,
-    entries: &[Entry],
+    said: &Said<'_>,
 ) -> Stated<MilliwattHours> {
     let Some(meter) = park.meters.get(index) else {
         return Err(Gaps::config());
     };
-    let side = |positive| stated(meter, Channel { carrier, positive }, entries);
+    let side = |positive| stated(meter, Channel { carrier, positive }, said);
     subtract(&side(true), &side(false))
 }
 

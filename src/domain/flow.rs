@@ -101,6 +101,14 @@ impl Flow {
         self as usize
     }
 
+    /// Its name where both balances stand side by side.
+    #[must_use]
+    #[allow(clippy::indexing_slicing)]
+    pub fn name(self) -> &'static str {
+        // A flow's place is below FLOW_COUNT: `places_follow_the_table` says so.
+        FLOWS[self.place()].name
+    }
+
     /// The flow of a name in [`FlowRow::name`].
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {

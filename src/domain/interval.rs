@@ -116,32 +116,31 @@ pub enum Origin {
 /// where the positive way is integrated as well.
 #[must_use]
 pub fn channels(meter: &Meter) -> Vec<(Channel, Origin)> {
-    let mut all = Vec::new();
-    for carrier in [Carrier::Electricity, Carrier::Heat] {
-        let Some(term) = meter.role.term(carrier) else {
-            continue;
-        };
-        let computed = carrier == Carrier::Heat && meter.heat_from_flow.is_some();
-        let has_power = meter.power_point(carrier).is_some() || computed;
-        let turns = matches!(
-            term,
-            Term::Grid | Term::Generator | Term::Battery | Term::SolarField | Term::HeatStorage
-        );
-        let has_register = meter.register(carrier, true).is_some();
-        let origin = match meter.power_point(carrier) {
-            None if computed => Origin::Heat,
-            _ => Origin::Power,
-        };
-        for positive in [true, false] {
-            let channel = Channel { carrier, positive };
-            match meter.register(carrier, positive) {
-                Some(point) => all.push((channel, Origin::Register(point))),
-                None if has_power && (positive || turns || !has_register) => {
-                    all.push((channel, origin));
-                }
-                None => {}
-            }
-        }
+    let carriers = [Carrier::Electricity, Carrier::Heat].into_iter();
+    let both =
+        carriers.flat_map(|carrier| [true, false].map(|positive| Channel { carrier, positive }));
+    both.filter_map(|channel| Some((channel, origin(meter, channel)?)))
+        .collect()
+}
+
+/// Where the energy of a channel comes from, where the meter has that channel.
+#[must_use]
+pub fn origin(meter: &Meter, channel: Channel) -> Option<Origin> {
+    let Channel { carrier, positive } = channel;
+    let term = meter.role.term(carrier)?;
+    if let Some(point) = meter.register(carrier, positive) {
+        return Some(Origin::Register(point));
     }
-    all
+    let turns = matches!(
+        term,
+        Term::Grid | Term::Generator | Term::Battery | Term::SolarField | Term::HeatStorage
+    );
+    if !positive && !turns && meter.register(carrier, true).is_some() {
+        return None;
+    }
+    let computed = carrier == Carrier::Heat && meter.heat_from_flow.is_some();
+    match meter.power_point(carrier) {
+        Some(_) => Some(Origin::Power),
+        None => computed.then_some(Origin::Heat),
+    }
 }

@@ -17,6 +17,7 @@ pub mod heat;
 pub mod interval;
 pub mod kpi;
 pub mod meter;
+pub mod named;
 pub mod photovoltaic;
 pub mod plausibility;
 pub mod provenance;

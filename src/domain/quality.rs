@@ -5,9 +5,11 @@
 //! **Missing is not zero**: a number that is not known is a [`Gap`], which names
 //! the meter and the reason.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
+
+use super::named::NamedSet;
 
 /// How good a number is; the order is from good to bad.
 #[derive(
@@ -185,34 +187,49 @@ pub struct Gap {
 }
 
 /// All that is missing for a derived number; never empty, without repetition.
+///
+/// A gap is passed on to every number that follows from it, so that all of them share
+/// one list: a park of a thousand silent meters has dozens of numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gaps(Vec<Gap>);
+pub struct Gaps(Arc<Vec<Gap>>);
+
+/// The gap of a number that the configuration names no meter for.
+static UNCONFIGURED: LazyLock<Gaps> = LazyLock::new(|| Gaps::one(&Arc::from(""), Reason::Config));
 
 impl Gaps {
     /// One gap.
     #[must_use]
     pub fn one(meter: &Arc<str>, reason: Reason) -> Self {
-        Self(vec![Gap {
+        Self(Arc::new(vec![Gap {
             meter: Arc::clone(meter),
             reason,
-        }])
+        }]))
     }
 
     /// The configuration names no meter for this number.
     #[must_use]
     pub fn config() -> Self {
-        Self(vec![Gap {
-            meter: Arc::from(""),
-            reason: Reason::Config,
-        }])
+        UNCONFIGURED.clone()
     }
 
     /// These gaps and those of another number.
     pub fn join(&mut self, other: &Self) {
-        for gap in &other.0 {
-            if !self.0.contains(gap) {
-                self.0.push(gap.clone());
-            }
+        // Numbers that follow from each other mostly lack the same, in the same order.
+        let mut mine = self.0.iter();
+        let known = Arc::ptr_eq(&self.0, &other.0)
+            || other.0.iter().all(|gap| mine.any(|known| known == gap));
+        if !known {
+            self.join_all([other]);
+        }
+    }
+
+    /// These gaps and those of many others, in order.
+    pub fn join_all<'a>(&mut self, others: impl IntoIterator<Item = &'a Self>) {
+        let mut known: NamedSet<&Gap> = self.0.iter().collect();
+        let all = others.into_iter().flat_map(|other| other.0.iter());
+        let new: Vec<Gap> = all.filter(|gap| known.insert(gap)).cloned().collect();
+        if !new.is_empty() {
+            Arc::make_mut(&mut self.0).extend(new);
         }
     }
 
@@ -220,7 +237,7 @@ impl Gaps {
     #[must_use]
     pub fn meters(&self) -> Vec<&str> {
         let mut meters: Vec<&str> = Vec::new();
-        for gap in &self.0 {
+        for gap in self.list() {
             if !gap.meter.is_empty() && !meters.contains(&&*gap.meter) {
                 meters.push(&gap.meter);
             }
@@ -243,6 +260,8 @@ impl Gaps {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -254,6 +273,48 @@ mod tests {
         assert_eq!(gaps.list().len(), 3);
         assert_eq!(gaps.meters(), ["pcc"]);
         assert!(!gaps.is_unconfigured() && Gaps::config().is_unconfigured());
+    }
+
+    proptest! {
+        /// However lists overlap, each gap stands once, where it was said first.
+        #[test]
+        fn gaps_are_joined_in_the_order_in_which_they_are_said(
+            lists in prop::collection::vec(prop::collection::vec((0..6_usize, 0..3_usize), 1..8), 1..6),
+        ) {
+            let gaps = |list: &[(usize, usize)]| {
+                let each = list.iter().map(|(meter, reason)| {
+                    Gaps::one(&Arc::from(format!("m{meter}")), REASONS[*reason].0)
+                });
+                let mut each = each.collect::<Vec<_>>().into_iter();
+                let first = each.next().unwrap();
+                each.fold(first, |mut all, one| {
+                    all.join(&one);
+                    all
+                })
+            };
+            let mut said: Vec<(String, Reason)> = Vec::new();
+            for (meter, reason) in lists.iter().flatten() {
+                let gap = (format!("m{meter}"), REASONS[*reason].0);
+                if !said.contains(&gap) {
+                    said.push(gap);
+                }
+            }
+            let all: Vec<Gaps> = lists.iter().map(|list| gaps(list)).collect();
+            let (first, others) = all.split_first().unwrap();
+            let (mut one_by_one, mut at_once) = (first.clone(), first.clone());
+            for other in others {
+                one_by_one.join(other);
+            }
+            at_once.join_all(others);
+            let words = |gaps: &Gaps| -> Vec<(String, Reason)> {
+                let list = gaps.list().iter();
+                list.map(|gap| (gap.meter.to_string(), gap.reason)).collect()
+            };
+            prop_assert_eq!(words(&one_by_one), said.clone());
+            prop_assert_eq!(words(&at_once), said);
+            // The list that others share is as it was.
+            prop_assert_eq!(first, &gaps(&lists[0]));
+        }
     }
 
     #[test]

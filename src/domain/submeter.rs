@@ -12,7 +12,7 @@
 
 use std::sync::Arc;
 
-use super::balance::{Amount, Parts, add, stated, subtract};
+use super::balance::{Amount, Parts, Said, add, stated, subtract};
 use super::flow::{Known, Stated};
 use super::interval::{Channel, Entry};
 use super::meter::{Carrier, MeterIndex, Park};
@@ -118,9 +118,10 @@ pub fn branch_powers(
 /// The branches of an interval from what every channel counted.
 #[must_use]
 pub fn branch_energies(park: &Park, entries: &[Entry]) -> Vec<Branch<MilliwattHours>> {
+    let said = Said::new(entries);
     branches(park, &|index, carrier| {
         let side = |positive| match park.meters.get(index) {
-            Some(meter) => stated(meter, Channel { carrier, positive }, entries),
+            Some(meter) => stated(meter, Channel { carrier, positive }, &said),
             None => Err(super::quality::Gaps::config()),
         };
         Parts {

@@ -18,8 +18,10 @@ pub const CHECKS_STATE: &str = "/checks";
 const KEPT_EVERY_MS: i64 = 300_000;
 
 /// The checks, and what they have found.
+#[derive(Default)]
 pub struct Checks {
-    /// Always there but for the moment in which they look at the rest of the engine.
+    /// Always there but for the moment in which they look at the rest of the engine, and
+    /// in an engine that only keeps books.
     all: Option<Box<Plausibility>>,
     findings: Arc<[Finding]>,
     kept_ms: i64,

@@ -319,7 +319,8 @@ fn the_days_on_which_clocks_change_have_23_and_25_hours() {
 
 proptest! {
     /// Readings that came between two ticks may come in any order, and a daemon that
-    /// is started anew at any moment enters the same in its books.
+    /// is started anew at any moment enters the same in its books; so does an engine that
+    /// only keeps books.
     #[test]
     fn order_and_restarts_change_nothing_in_the_books(
         restarts in prop::collection::btree_set(1_i64..2_000, 0..6),
@@ -329,6 +330,7 @@ proptest! {
         let park = grid_and_pv();
         let mut plain = Engine::new(Arc::clone(&park), &[]);
         let mut tried = Engine::new(Arc::clone(&park), &[]);
+        let mut books = Engine::for_books(Arc::clone(&park));
         let (mut expected, mut found) = (Vec::new(), Vec::new());
         let (mut closed, mut closed_tried) = (Vec::new(), Vec::new());
         for s in 0..2_000 {
@@ -339,6 +341,7 @@ proptest! {
             }
             for reading in &said {
                 plain.hear(reading);
+                books.hear(reading);
             }
             if restarts.contains(&s) {
                 tried = Engine::new(Arc::clone(&park), &tried.state_for_resume());
@@ -350,6 +353,7 @@ proptest! {
                 tried.hear(reading);
             }
             let (one, other) = (plain.tick(at(s)), tried.tick(at(s)));
+            prop_assert_eq!(books.book(at(s)), (one.entries.clone(), one.closed.clone()));
             expected.extend(one.entries);
             found.extend(other.entries);
             closed.extend(one.closed.into_iter().map(|(span, _)| span));

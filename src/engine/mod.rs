@@ -35,8 +35,9 @@ use serde::{Deserialize, Serialize};
 use crate::domain::balance::{powers, settle};
 use crate::domain::event::MeterEvent;
 use crate::domain::flow::Powers;
-use crate::domain::interval::{CLOSE_AFTER_S, Entry, ExportShape, Interval, Span};
+use crate::domain::interval::{CLOSE_AFTER_S, Channel, Entry, ExportShape, Interval, Span};
 use crate::domain::meter::{Meter, MeterIndex, Park};
+use crate::domain::named::NamedSet;
 use crate::domain::plausibility::{Change, Finding, Settings};
 use crate::domain::quality::{Quality, Reason};
 use crate::domain::snapshot::{Reading, Snapshot};
@@ -107,6 +108,14 @@ pub struct Tick {
     pub closed: Vec<(Span, ExportShape)>,
     /// Findings that came or went.
     pub changes: Vec<Change>,
+}
+
+/// The part of a tick that moves the books.
+struct Struck {
+    powers: Powers,
+    changes: Vec<Change>,
+    entries: Vec<Entry>,
+    closed: Vec<(Span, ExportShape)>,
 }
 
 /// The engine's own state on disk.
@@ -198,6 +207,16 @@ impl Engine {
         }
     }
 
+    /// An engine for a past that nobody looks at: it checks nothing, and what
+    /// [`Self::book`] brings is all that is wanted of it.
+    #[must_use]
+    pub fn for_books(park: Arc<Park>) -> Self {
+        Self {
+            checks: Checks::default(),
+            ..Self::new(park, &[])
+        }
+    }
+
     /// The park.
     #[must_use]
     pub fn park(&self) -> &Arc<Park> {
@@ -226,18 +245,8 @@ impl Engine {
 
     /// Strikes the balance at `now` and closes the intervals whose time has come.
     pub fn tick(&mut self, now: Timestamp) -> Tick {
-        let started = *self.started.get_or_insert(now);
-        let powers = powers(&self.park, &|index, carrier| {
-            self.power(index, carrier, now)
-        });
-        let changes = self.check(&powers, now);
-        self.gaps
-            .look(&self.park, &self.snapshot, self.calendar.slot(now), now);
-        self.turn_page(now);
-        self.shape_export(&powers, now);
-        self.last_tick = Some(now);
-        let closed = self.close(now, started);
-        let entries = self.take_entries();
+        let struck = self.strike(now);
+        let (entries, closed) = (struck.entries, struck.closed);
         for entry in &entries {
             let start = entry.span.start.as_millisecond();
             if self
@@ -261,7 +270,7 @@ impl Engine {
             .collect();
         let frame = Frame {
             at: now,
-            powers,
+            powers: struck.powers,
             meters,
             ratios,
             open: Arc::clone(&self.open),
@@ -271,7 +280,34 @@ impl Engine {
             frame,
             entries,
             closed,
+            changes: struck.changes,
+        }
+    }
+
+    /// The same without a frame: entries, and the intervals that close.
+    pub fn book(&mut self, now: Timestamp) -> (Vec<Entry>, Vec<(Span, ExportShape)>) {
+        let struck = self.strike(now);
+        (struck.entries, struck.closed)
+    }
+
+    /// What every tick is: powers, checks, and what leaves the books.
+    fn strike(&mut self, now: Timestamp) -> Struck {
+        let started = *self.started.get_or_insert(now);
+        let powers = powers(&self.park, &|index, carrier| {
+            self.power(index, carrier, now)
+        });
+        let changes = self.check(&powers, now);
+        let slot = self.calendar.slot(now);
+        self.gaps.look(&self.park, &self.snapshot, slot, now);
+        self.turn_page(now);
+        self.shape_export(&powers, now);
+        self.last_tick = Some(now);
+        let closed = self.close(now, started);
+        Struck {
+            powers,
             changes,
+            closed,
+            entries: self.take_entries(),
         }
     }
 
@@ -407,18 +443,17 @@ impl Engine {
         let mut open = Vec::new();
         for span in self.own.ending.iter().chain(&self.own.current) {
             let start = span.start.as_millisecond();
-            let mut entries = self.pending.get(&start).cloned().unwrap_or_default();
+            let entered = self.pending.get(&start).map_or(&[][..], Vec::as_slice);
             // An entry that left the books speaks for its channel; the rest is under way.
-            for book in &self.books {
-                for entry in book.so_far(*span, now) {
-                    let entered = |known: &Entry| {
-                        known.channel == entry.channel && known.meter == entry.meter
-                    };
-                    if !entries.iter().any(entered) {
-                        entries.push(entry);
-                    }
-                }
-            }
+            let spoken: NamedSet<(&str, Channel)> = entered
+                .iter()
+                .map(|entry| (&*entry.meter, entry.channel))
+                .collect();
+            let so_far = self.books.iter().flat_map(|book| book.so_far(*span, now));
+            let under_way = so_far.filter(|it| !spoken.contains(&(&*it.meter, it.channel)));
+            let mut entries = Vec::with_capacity(entered.len() + 2 * self.books.len());
+            entries.extend_from_slice(entered);
+            entries.extend(under_way);
             let end = span.end.min(now.max(span.start));
             let elapsed = Span {
                 start: span.start,

@@ -12,12 +12,13 @@ use jiff::Timestamp;
 
 use crate::domain::flow::{FLOWS, Powers};
 use crate::domain::interval::Interval;
-use crate::domain::meter::{Carrier, MeterIndex, Park, RegisterKind};
+use crate::domain::meter::{Carrier, MeterIndex, Park, PointIndex, RegisterKind};
 use crate::domain::quality::{Quality, Reason};
 use crate::domain::schema;
 use crate::domain::snapshot::{Reading, Value};
 use crate::domain::units::CountUnit;
 use crate::engine::MeterNow;
+use crate::wire::line_protocol::plain::Number;
 use crate::wire::line_protocol::{FieldValue, ParsedLine, Writer, series_key};
 
 /// Key of the recorder's row among the rows of state; no meter has it.
@@ -69,6 +70,29 @@ struct MeterRows {
     key: String,
     points: Vec<PointFields>,
     last_ms: i64,
+}
+
+/// A number in a meter's row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Cell {
+    /// What a point says.
+    Value(PointIndex),
+    /// What a count of it is worth.
+    Worth(PointIndex),
+    Quality,
+    Reason,
+}
+
+impl MeterRows {
+    /// The field of a cell; none where the row has no such cell.
+    fn name(&self, cell: Cell) -> Option<&str> {
+        match cell {
+            Cell::Value(point) => Some(self.points.get(point)?.value),
+            Cell::Worth(point) => Some(&self.points.get(point)?.worth.as_ref()?.field),
+            Cell::Quality => Some(schema::QUALITY),
+            Cell::Reason => Some(schema::REASON),
+        }
+    }
 }
 
 /// Writes rows of a park.
@@ -368,40 +392,49 @@ impl Recorder {
     }
 
     fn read_marked(&self, line: &ParsedLine, late: bool) -> Option<Reading> {
-        if !schema::METER_MEASUREMENTS
-            .iter()
-            .any(|(name, _)| *name == line.measurement)
-        {
-            return None;
-        }
-        let tag = |name: &str| line.tags.iter().find(|(key, _)| key == name);
-        let index: MeterIndex = self.park.meter(&tag("meter")?.1)?;
+        let index = self.meter_of(line)?;
         let rows = self.meters.get(index)?;
-        // What is computed is computed again.
-        if self
-            .park
-            .relations
-            .expression(&self.park.meters.get(index)?.id)
-            .is_some()
-        {
-            return None;
-        }
-        let field = |name: &str| {
-            line.fields
-                .iter()
-                .find(|(key, _)| key == name)
-                .map(|(_, value)| value)
+        let number = |cell: Cell| {
+            let name = rows.name(cell)?;
+            let field = line.fields.iter().find(|(key, _)| key == name)?;
+            match field.1 {
+                FieldValue::Float(value) => Some(Number::Float(value)),
+                FieldValue::Integer(value) => Some(Number::Integer(value)),
+                FieldValue::Text(_) | FieldValue::Bool(_) => None,
+            }
         };
-        let stale = FieldValue::Integer(Quality::Stale.code());
-        if (field(schema::QUALITY) == Some(&stale)) != late {
+        let (reading, is_late) = self.reading_of(index, line.time_ms, number, Vec::new())?;
+        (is_late == late).then_some(reading)
+    }
+
+    /// The meter that a row is of; none for a row of another kind, and for what is
+    /// computed, which is computed again.
+    fn meter_of(&self, line: &ParsedLine) -> Option<MeterIndex> {
+        let mut measurements = schema::METER_MEASUREMENTS.iter();
+        if !measurements.any(|(name, _)| *name == line.measurement) {
             return None;
         }
-        let mut values = Vec::new();
+        let (_, id) = line.tags.iter().find(|(key, _)| key == "meter")?;
+        let is_read = self.park.relations.expression(id).is_none();
+        self.park.meter(id).filter(|_| is_read)
+    }
+
+    /// What the numbers of a row come to, and whether it came too late to be booked.
+    /// `values` is empty, and may have memory.
+    fn reading_of(
+        &self,
+        index: MeterIndex,
+        time_ms: i64,
+        number: impl Fn(Cell) -> Option<Number>,
+        mut values: Vec<(PointIndex, Result<Value, Reason>)>,
+    ) -> Option<(Reading, bool)> {
+        let rows = self.meters.get(index)?;
+        let late = number(Cell::Quality) == Some(Number::Integer(Quality::Stale.code()));
         for (point, fields) in rows.points.iter().enumerate() {
-            let said = match (field(fields.value), &fields.worth) {
-                (Some(FieldValue::Float(value)), None) => Value::Analog(*value),
-                (Some(FieldValue::Integer(count)), Some(worth)) => match field(&worth.field) {
-                    Some(FieldValue::Float(wh)) => match worth.read_back(*count, *wh) {
+            let said = match (number(Cell::Value(point)), &fields.worth) {
+                (Some(Number::Float(value)), None) => Value::Analog(value),
+                (Some(Number::Integer(count)), Some(worth)) => match number(Cell::Worth(point)) {
+                    Some(Number::Float(wh)) => match worth.read_back(count, wh) {
                         Some(value) => value,
                         None => continue,
                     },
@@ -412,20 +445,18 @@ impl Recorder {
             values.push((point, Ok(said)));
         }
         if values.is_empty() {
-            let reason = match field(schema::REASON) {
-                Some(FieldValue::Integer(code)) => Reason::from_code(*code)?,
+            let reason = match number(Cell::Reason) {
+                Some(Number::Integer(code)) => Reason::from_code(code)?,
                 _ => return None,
             };
-            values = (0..rows.points.len())
-                .map(|point| (point, Err(reason)))
-                .collect();
+            values.extend((0..rows.points.len()).map(|point| (point, Err(reason))));
         }
-        let at = Timestamp::from_millisecond(line.time_ms).ok()?;
-        Some(Reading {
+        let reading = Reading {
             meter: index,
-            at,
+            at: Timestamp::from_millisecond(time_ms).ok()?,
             values,
-        })
+        };
+        Some((reading, late))
     }
 }
 
@@ -442,6 +473,10 @@ static BALANCE_FIELDS: std::sync::LazyLock<Vec<String>> = std::sync::LazyLock::n
 fn key(measurement: &str, tags: &[(&str, &str)]) -> String {
     series_key(measurement, tags).unwrap_or_else(|_| format!("{measurement},park=unnamed"))
 }
+
+#[path = "read_back.rs"]
+mod read_back;
+pub use read_back::ReadBack;
 
 #[cfg(test)]
 #[path = "record_tests.rs"]

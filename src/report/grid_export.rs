@@ -215,28 +215,28 @@ pub fn csv(report: &GridExport) -> String {
     }
     text.push_str(",quality,coverage_pct\r\n");
     let at = |instant: Timestamp| rfc3339(instant, &report.scope.time_zone);
-    let mut line = |start: String, end: String, row: &Row, coverage: f64| {
-        text.push_str(&format!("{start},{end}"));
+    let mut line = |start: &str, end: &str, row: &Row, coverage: f64| {
+        text.push_str(start);
+        text.push(',');
+        text.push_str(end);
         for stated in &row.energies {
             text.push(',');
             text.push_str(&kwh(stated).unwrap_or_default());
         }
         text.push_str(&format!(",{},{coverage:.2}\r\n", row.quality().name()));
     };
+    // An interval begins where the one before ends, and that is written already.
+    let mut last = (Timestamp::MIN, String::new());
     for row in &report.rows {
-        line(
-            at(row.span.start),
-            at(row.span.end),
-            row,
-            row.coverage_pct(),
-        );
+        let start = if last.0 == row.span.start {
+            last.1
+        } else {
+            at(row.span.start)
+        };
+        last = (row.span.end, at(row.span.end));
+        line(&start, &last.1, row, row.coverage_pct());
     }
-    line(
-        "total".to_owned(),
-        String::new(),
-        &report.totals(),
-        report.coverage_pct(),
-    );
+    line("total", "", &report.totals(), report.coverage_pct());
     text
 }
 

@@ -16,7 +16,10 @@
 //! separator, so [`series_key`] refuses it there, with line breaks and control
 //! characters, which would make two rows of one.
 //!
-//! [`parse`] is the strict inverse, used by recovery and audit.
+//! [`parse`] is the strict inverse, used by recovery and audit; [`plain`] is quicker and
+//! reads what it can.
+
+pub mod plain;
 
 /// Why a series key or a row was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -7,9 +7,9 @@ use std::fs;
 use std::path::Path;
 
 use jiff::Timestamp;
-use sunledger::domain::flow::Flow;
+use sunledger::domain::flow::{FLOWS, Flow};
 use sunledger::domain::interval::Interval;
-use sunledger::domain::quality::Reason;
+use sunledger::domain::quality::{Gaps, Reason};
 use sunledger::store::{Batch, LedgerReader, Reader, Settings, Store, StoreError};
 
 use crate::support::store::*;
@@ -182,6 +182,22 @@ fn a_late_entry_makes_a_revision_and_the_first_one_stays_readable() {
         [],
         "it starts before"
     );
+
+    // Who asks for some flows gets the latest word of these, and nothing of the others.
+    let asked = reader.intervals_of(at(0), at(SPAN_S), &[Flow::Export, Flow::Generation]);
+    let (mut asked, all) = (asked.unwrap(), &committed.intervals[0]);
+    let asked = asked.pop().unwrap();
+    assert_eq!((asked.span, asked.revision), (all.span, 2));
+    for row in &FLOWS {
+        let wanted = match row.flow {
+            Flow::Export | Flow::Generation => all.flows.of(row.flow).clone(),
+            _ => Err(Gaps::config()),
+        };
+        assert_eq!(*asked.flows.of(row.flow), wanted, "{}", row.name);
+    }
+    // An interval of which nothing is asked is there all the same.
+    let none = reader.intervals_of(at(0), at(SPAN_S), &[]).unwrap();
+    assert_eq!(none.len(), 1);
 }
 
 #[test]

@@ -202,9 +202,12 @@ fn gaps(json: Option<&str>) -> Gaps {
 /// a newer table of flows has and the row does not is none.
 pub(super) type Cells = [Option<FlowCells>; FLOW_COUNT];
 
+/// The cells of a revision of which nothing was read.
+pub(super) const NO_CELLS: Cells = [const { None }; FLOW_COUNT];
+
 /// The cells of flows.
 pub(super) fn cells(flows: &Energies) -> Cells {
-    let mut cells: Cells = [const { None }; FLOW_COUNT];
+    let mut cells = NO_CELLS;
     for (cell, (_, stated)) in cells.iter_mut().zip(flows.iter()) {
         *cell = Some(FlowCells::of(stated));
     }
@@ -223,7 +226,7 @@ pub(super) fn revision_cells(
          FROM interval WHERE start_ms = ?1 AND end_ms = ?2 AND revision = ?3",
     )?;
     let mut rows = statement.query(params![start, end, revision])?;
-    let mut cells: Cells = [const { None }; FLOW_COUNT];
+    let mut cells = NO_CELLS;
     while let Some(row) = rows.next()? {
         put_cell(&mut cells, row, 0)?;
     }

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value as Json;
 use sunledger::app::meta;
+use sunledger::app::recompute::recompute;
 use sunledger::config;
 use sunledger::domain::balance::settle_all;
 use sunledger::domain::flow::Flow;
+use sunledger::domain::interval::Span;
 use sunledger::domain::quality::Quality;
 use sunledger::domain::snapshot::{Reading, Value};
 use sunledger::engine::Engine;
@@ -300,6 +302,31 @@ async fn what_came_too_late_is_taken_in_as_a_new_revision() {
         "{}",
         again.out
     );
+}
+
+/// The books of a period may be complete long before the late one stands there.
+#[test]
+fn what_came_too_late_is_found_behind_the_end_of_the_period() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = recorded(dir.path(), true);
+    let setup = config::load(&path).unwrap();
+    let period = |from: i64, to: i64| Span {
+        start: at(from),
+        end: at(to),
+    };
+    for (from, to, differ) in [
+        (0, 1_800, 0),
+        (3_600, 5_400, 2),
+        (3_600, 4_500, 1),
+        (4_500, 5_400, 1),
+    ] {
+        let done = recompute(&setup.park, &setup.store.dir, period(from, to), false).unwrap();
+        assert_eq!(
+            (done.late, done.differences.len()),
+            (1, differ),
+            "{from} to {to}"
+        );
+    }
 }
 
 #[tokio::test]

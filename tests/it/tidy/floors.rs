@@ -65,7 +65,8 @@ pub const FLOORS: &[Floor] = &[
     pure("domain::heat::integration", &["domain::heat::fluid", "domain::heat::meter"]),
     // The words.
     pure("domain::units",    &[]),
-    pure("domain::quality",  &["domain::units"]),
+    pure("domain::named",    &[]),
+    pure("domain::quality",  &["domain::units", "domain::named"]),
     pure("domain::provenance",&[]),
     pure("domain::topology", &[]),
     pure("domain::stated",   &["domain::quality", "domain::provenance"]),
@@ -79,7 +80,7 @@ pub const FLOORS: &[Floor] = &[
     pure("domain::schema",   &["domain::units", "domain::quality", "domain::meter", "domain::flow"]),
     // What they mean, and bytes.
     pure("domain::reconcile",&["domain::units"]),
-    pure("domain",           &["domain::reconcile", "domain::heat::water", "domain::heat::fluid", "domain::heat::meter", "domain::heat::integration", "domain::topology", "domain::stated", "domain::expression", "domain::relations", "domain::units", "domain::quality", "domain::meter", "domain::flow", "domain::interval", "domain::time", "domain::snapshot", "domain::schema", "domain::provenance"]),
+    pure("domain",           &["domain::reconcile", "domain::named", "domain::heat::water", "domain::heat::fluid", "domain::heat::meter", "domain::heat::integration", "domain::topology", "domain::stated", "domain::expression", "domain::relations", "domain::units", "domain::quality", "domain::meter", "domain::flow", "domain::interval", "domain::time", "domain::snapshot", "domain::schema", "domain::provenance"]),
     pure("wire",             &["domain::units", "domain::quality", "domain::meter", "domain::snapshot", "domain::schema"]),
     pure("report",           &["domain"]),
     // What to do next.
