@@ -21,7 +21,7 @@ mod outbox;
 mod past;
 mod publish;
 pub mod recompute;
-mod recover;
+pub mod recover;
 mod rim;
 
 use std::net::SocketAddr;
@@ -39,7 +39,7 @@ use crate::domain::meter::Park;
 use crate::sink::stats::SinkStats;
 use crate::source::{SOURCE_QUEUE, SourceStats};
 use crate::store::{LedgerReader, Store, StoreError, StoreThread};
-use crate::sys::clock::mono;
+use crate::sys::clock::{Moment, mono};
 use crate::sys::systemd::Notifier;
 use crate::web;
 
@@ -135,7 +135,8 @@ pub async fn run(setup: Setup, options: Options, stop: CancellationToken) -> Res
     let secrets = rim::Secrets::load(&setup).map_err(AppError::Secret)?;
     let park = Arc::clone(&setup.park);
     let (store, found) = open_store(&setup, &park)?;
-    let recovered = recover::recover(&park, &setup.checks, &setup.store.dir, store, found)?;
+    let now = Moment::now();
+    let recovered = recover::recover(&park, &setup.checks, &setup.store.dir, store, found, now)?;
     let stats = recovered.store.stats();
     let committed = stats.committed();
     let (thread, handle) = StoreThread::start(recovered.store, mono).map_err(AppError::Thread)?;

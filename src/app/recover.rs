@@ -37,7 +37,7 @@ pub struct Caught {
     pub cursors: Vec<(String, u64)>,
 }
 
-/// Replays what the ledger does not cover.
+/// Replays what the ledger does not cover. The clock is judged from `now` on.
 ///
 /// # Errors
 ///
@@ -48,6 +48,7 @@ pub fn recover(
     dir: &Path,
     mut store: Store,
     found: Recovered,
+    now: Moment,
 ) -> Result<Caught, AppError> {
     let mut engine = Engine::judging(Arc::clone(park), &found.state, checks);
     engine.set_events(&found.events);
@@ -88,7 +89,6 @@ pub fn recover(
         state.extend(found.last_at.map(|at| recorder.state(at)));
         unjournaled.extend(store.rebuild(entries, closed, state, found.last_seq)?);
     }
-    let now = Moment::now();
     if let Ok(ledger) = LedgerReader::open(dir)
         && let Some(today) = day(local_date(now.wall, &park.time_zone), &park.time_zone)
         && let Ok(intervals) = ledger.intervals(today.start, today.end)
