@@ -139,6 +139,7 @@ pub fn park() -> Arc<Park> {
                 meter: ROWS[REST].id.into(),
                 expression: Expression::parse("hall-b - hall-c", &known).unwrap(),
             }],
+            ..Relations::default()
         },
     })
 }
