@@ -10,7 +10,9 @@ use toml::de::DeTable;
 use super::polled::Around;
 use super::read::{Problem, Problems, Table, list};
 use super::template::Library;
-use super::{Setup, StoreSetup, WebSetup, broker, bus, checks, endpoint, meter, relations, units};
+use super::{
+    Setup, StoreSetup, WebSetup, broker, bus, checks, endpoint, meter, relations, settlement, units,
+};
 use crate::domain::meter::{Losses, Park};
 use crate::domain::relations::Relations;
 use crate::domain::units::Power;
@@ -92,11 +94,14 @@ fn read(root: &Table<'_>) -> Option<Setup> {
     let (every_load_metered, losses) = balance(root);
     let relations = relations::check(root, &mut read);
     let checks = checks::checks(root, &read.meters);
+    // Asked for also where there is no park to read them with.
+    let _ = (root.has("allocation"), root.has("carbon"));
     let mut park = park?;
     park.relations = relations;
     park.every_load_metered = every_load_metered;
     park.losses = losses;
     park.meters = read.meters;
+    let settlement = settlement::settlement(root, &park);
     Some(Setup {
         park: Arc::new(park),
         store: store?,
@@ -105,6 +110,7 @@ fn read(root: &Table<'_>) -> Option<Setup> {
         buses: bus::with_polls(buses, read.polls),
         brokers: broker::with_subscriptions(brokers, read.subscriptions),
         checks,
+        settlement: Arc::new(settlement),
         templates: read.templates,
         multipliers: read.multipliers,
     })
