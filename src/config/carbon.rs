@@ -87,8 +87,9 @@ fn optional<T>(
 
 /// A factor: a published one, or one's own.
 fn factor(table: &Table<'_>, kind: Kind) -> Option<Factor> {
-    let (chosen, inner) = table.choice(&["published", "own"])?;
+    let choice = table.choice(&["published", "own"]);
     table.finish();
+    let (chosen, inner) = choice?;
     let factor = if chosen == "own" {
         own(&inner, kind, "geography", "Shanxi")
     } else {

@@ -237,8 +237,9 @@ fn key(table: &Table<'_>, park: &Park, participants: &[MeterIndex]) -> Option<Ke
         return None;
     }
     let rule = table.table("rule")?;
-    let (name, chosen) = rule.choice(&RULES)?;
+    let choice = rule.choice(&RULES);
     rule.finish();
+    let (name, chosen) = choice?;
     let key = match name {
         "static" => shares(&chosen, park, participants).map(Key::Static),
         "static_redistributed" => shares(&chosen, park, participants).map(Key::StaticRedistributed),
@@ -355,9 +356,10 @@ fn loss(table: &Table<'_>) -> Option<LossRule> {
         return Some(LossRule::Operator);
     }
     let inner = table.table("loss")?;
-    let (name, chosen) = inner.choice(&["operator", "pro_rata"])?;
-    chosen.finish();
+    let choice = inner.choice(&["operator", "pro_rata"]);
     inner.finish();
+    let (name, chosen) = choice?;
+    chosen.finish();
     Some(if name == "operator" {
         LossRule::Operator
     } else {
