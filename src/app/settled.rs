@@ -85,7 +85,7 @@ pub fn report(
             each(ledger, &scope, |slots, intervals, entries| {
                 report.push(slots, intervals, entries);
             })?;
-            Ok(Some(Report::Carbon(report)))
+            Ok(Some(Report::Carbon(Box::new(report))))
         }
         _ => Ok(None),
     }

@@ -3,7 +3,12 @@
 use super::super::relations::tests::{read, told};
 use super::*;
 
-const METERS: &[(&str, &str, &str)] = &[
+/// Meters of a file: id, role, further keys.
+type Meters<'a> = &'a [(&'a str, &'a str, &'a str)];
+/// Meters, a contract, and what is told of it.
+type Case<'a> = (Meters<'a>, &'a str, &'a [&'a str]);
+
+const METERS: Meters<'_> = &[
     ("pcc", "grid", ""),
     ("roof", "pv", ""),
     ("hall-a", "tenant", ""),
@@ -87,9 +92,9 @@ fn a_contract_names_participants_losses_battery_and_heat() {
 
 #[test]
 fn a_contract_that_is_none_is_refused_with_what_would_be_one() {
-    let only_grid: &[(&str, &str, &str)] = &[("pcc", "grid", "")];
+    let only_grid: Meters<'_> = &[("pcc", "grid", "")];
     #[rustfmt::skip]
-    let cases: [(&[(&str, &str, &str)], &str, &[&str]); 16] = [
+    let cases: [Case<'_>; 16] = [
         (METERS, "[allocation]\n", &["allocation.rule: is missing; one of [allocation.rule.static], [allocation.rule.static_redistributed], [allocation.rule.dynamic], [allocation.rule.cascade]"]),
         (METERS, "[allocation.rule.dynamic]\n[allocation.rule.cascade]\norder = []\n", &["allocation.rule: is dynamic and cascade at once; keep one of them"]),
         (METERS, "[allocation.rule.fair]\n", &["allocation.rule: says no kind", "allocation.rule.fair: is an unknown key"]),

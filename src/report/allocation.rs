@@ -1,8 +1,8 @@
 //! The allocation report: who got how much of the generation and of the solar heat, by
 //! settlement interval, and which part of discharge and export is renewable.
 //!
-//! **Every row adds up to the milliwatt-hour**: shared = what everyone has of it + own use
-//! + loss + export. An interval that lacks a meter is empty and says why; so is the total
+//! **Every row adds up to the milliwatt-hour**: what is shared is what everyone has of it,
+//! own use, loss and export. An interval that lacks a meter is empty and says why; so is the total
 //! of a period with one, which says how much of its time is known.
 
 use std::sync::Arc;

@@ -48,7 +48,7 @@ fn report(said: &[Option<Said>]) -> Carbon {
 }
 
 fn written(report: Carbon, format: usize) -> String {
-    (super::super::FORMATS[format].write)(&super::super::Report::Carbon(report))
+    (super::super::FORMATS[format].write)(&super::super::Report::Carbon(Box::new(report)))
 }
 
 fn json(report: Carbon) -> Json {

@@ -24,7 +24,7 @@ pub enum Report {
     /// Who got what.
     Allocation(Allocation),
     /// What it means in carbon dioxide.
-    Carbon(Carbon),
+    Carbon(Box<Carbon>),
 }
 
 /// A format of reports.

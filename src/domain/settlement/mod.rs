@@ -287,4 +287,5 @@ fn value(stated: &Stated<MilliwattHours>) -> MilliwattHours {
 }
 
 #[cfg(test)]
+#[allow(clippy::as_conversions)]
 mod tests;

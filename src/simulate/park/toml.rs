@@ -105,7 +105,7 @@ year = 2023
 name = \"natural gas\"
 kg_per_kwh = 0.202
 year = 2006
-source = \"IPCC default, 56.1 kg/GJ, lower heating value\"
+source = \"an example: 56.1 kg/GJ of the lower heating value\"
 efficiency = 0.92
 ";
 
