@@ -23,6 +23,7 @@ mod publish;
 pub mod recompute;
 pub mod recover;
 mod rim;
+pub mod settled;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -36,6 +37,7 @@ use tracing::{info, warn};
 use crate::config::Setup;
 use crate::domain::balance::settle_all;
 use crate::domain::meter::Park;
+use crate::domain::settlement::Settlement;
 use crate::sink::stats::SinkStats;
 use crate::source::{SOURCE_QUEUE, SourceStats};
 use crate::store::{LedgerReader, Store, StoreError, StoreThread};
@@ -269,7 +271,11 @@ fn open_store(
 }
 
 /// The ledger as the page asks it.
-struct Intervals(std::path::PathBuf);
+struct Intervals {
+    dir: std::path::PathBuf,
+    park: Arc<Park>,
+    settlement: Arc<Settlement>,
+}
 
 impl web::IntervalSource for Intervals {
     fn intervals(
@@ -277,7 +283,18 @@ impl web::IntervalSource for Intervals {
         from: jiff::Timestamp,
         to: jiff::Timestamp,
     ) -> Result<Vec<crate::domain::interval::Interval>, String> {
-        read_intervals(&self.0, from, to).map_err(|error| error.to_string())
+        read_intervals(&self.dir, from, to).map_err(|error| error.to_string())
+    }
+
+    fn report(
+        &self,
+        name: &'static str,
+        from: jiff::Timestamp,
+        to: jiff::Timestamp,
+    ) -> Result<Result<String, &'static str>, String> {
+        settled::as_json(name, &self.dir, &self.park, &self.settlement, (from, to))
+            .map(|report| report.ok_or_else(|| settled::lacking(name)))
+            .map_err(|error| error.to_string())
     }
 }
 

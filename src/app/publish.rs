@@ -178,7 +178,11 @@ impl Board {
         Services {
             place: Place::of(&self.park),
             live,
-            intervals: Arc::new(super::Intervals(setup.store.dir.clone())),
+            intervals: Arc::new(super::Intervals {
+                dir: setup.store.dir.clone(),
+                park: Arc::clone(&setup.park),
+                settlement: Arc::clone(&setup.settlement),
+            }),
             health: Box::new(move || health.health(&frames.borrow())),
             numbers: Box::new(move || numbers.numbers()),
             now: wall,

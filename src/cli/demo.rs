@@ -22,6 +22,9 @@ const HISTORY: Duration = Duration::from_secs(2 * 86_400);
 const LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 
+/// The configuration of the demo, beside its books.
+const CONFIG_FILE: &str = "demo.toml";
+
 /// Arguments of `demo`.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -89,7 +92,8 @@ async fn demo(arguments: &Arguments, data: &DataDir) -> Result<(), Failure> {
             )
         })?;
     let listen = arguments.listen.unwrap_or_else(free_or_usual);
-    let text = simulation.config_toml(&data.path, &loopback(listen), "15min");
+    let path = std::path::absolute(&data.path).unwrap_or_else(|_| data.path.clone());
+    let text = simulation.config_toml(&path, &loopback(listen), "15min");
     let mut setup = check::parse(&text).map_err(|problems| {
         Failure::new(
             BUG,
@@ -99,6 +103,11 @@ async fn demo(arguments: &Arguments, data: &DataDir) -> Result<(), Failure> {
             ),
         )
     })?;
+    // For reports that need the park beside its books.
+    let file = data.path.join(CONFIG_FILE);
+    std::fs::create_dir_all(&data.path)
+        .and_then(|()| std::fs::write(&file, &text))
+        .map_err(|error| Failure::new(IO, format!("{}: {error}", file.display())))?;
     // The park is simulated: whoever serves it on the network gives nothing away.
     setup.web.listen = listen;
     let options = Options {

@@ -8,11 +8,12 @@ use jiff::tz::TimeZone;
 
 use super::{CONFIG, Failure, IO, USAGE, print};
 use crate::app::meta;
-use crate::config;
+use crate::app::settled::{lacking, of_setup};
+use crate::config::{self, Setup};
 use crate::domain::interval::{CLOSE_AFTER_S, Span};
 use crate::domain::time::{day, rfc3339, slot};
 use crate::report::grid_export::{COLUMNS, GridExport, Scope};
-use crate::report::{FORMATS, REPORTS};
+use crate::report::{FORMATS, REPORTS, Report};
 use crate::store::{LedgerReader, StoreError};
 use crate::sys::clock::wall;
 
@@ -23,7 +24,7 @@ const MOST_ROWS: i64 = 600_000;
 /// Arguments of `report`.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Which report: grid-export
+    /// Which report: grid-export, allocation, carbon
     #[arg(value_name = "NAME", value_parser = names())]
     name: String,
     /// The configuration file of the park
@@ -79,17 +80,31 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             format!("--from {} is after --to {}", arguments.from, arguments.to),
         ));
     }
-    let dir = match (&arguments.config, &arguments.data) {
-        (Some(file), _) => config::load(file)?.store.dir.clone(),
+    let setup = match &arguments.config {
+        Some(file) => Some(config::load(file)?),
+        None => None,
+    };
+    let dir = match (&setup, &arguments.data) {
+        (Some(setup), _) => setup.store.dir.clone(),
         (None, Some(dir)) => dir.clone(),
         (None, None) => return Err(Failure::new(USAGE, "name a park with --config or --data")),
     };
     let ledger = LedgerReader::open(&dir).map_err(|error| store_failure(&error))?;
     let scope = scope(&ledger, arguments, &dir)?;
-    let intervals = ledger
-        .intervals_of(scope.span.start, scope.span.end, &COLUMNS.map(|one| one.1))
-        .map_err(|error| store_failure(&error))?;
-    let report = GridExport::new(scope, &intervals);
+    let report = match (arguments.name.as_str(), &setup) {
+        ("grid-export", _) => {
+            let intervals = ledger
+                .intervals_of(scope.span.start, scope.span.end, &COLUMNS.map(|one| one.1))
+                .map_err(|error| store_failure(&error))?;
+            Report::GridExport(GridExport::new(scope, &intervals))
+        }
+        (name, Some(setup)) => settled(name, setup, &ledger, scope)?,
+        (name, None) => {
+            let sentence =
+                format!("the report {name} needs the park's contracts; name it with --config");
+            return Err(Failure::new(USAGE, sentence));
+        }
+    };
     let format = if arguments.json {
         "json"
     } else {
@@ -104,6 +119,32 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         Some(file) => std::fs::write(file, text)
             .map_err(|error| Failure::new(IO, format!("{}: {error}", file.display()))),
     }
+}
+
+/// A report that needs the configuration.
+fn settled(
+    name: &str,
+    setup: &Setup,
+    ledger: &LedgerReader,
+    scope: Scope,
+) -> Result<Report, Failure> {
+    let park = &setup.park;
+    let ours = park.time_zone.iana_name().unwrap_or("UTC");
+    let theirs = (scope.zone_name.as_str(), scope.settlement_minutes);
+    if *park.id != *scope.park || (ours, park.settlement_minutes) != theirs {
+        let sentence = format!(
+            "{} holds the books of park `{}` in intervals of {} min in {}, not of `{}`; \
+             name the configuration that it was written with",
+            setup.store.dir.display(),
+            scope.park,
+            scope.settlement_minutes,
+            scope.zone_name,
+            park.id
+        );
+        return Err(Failure::new(CONFIG, sentence));
+    }
+    let report = of_setup(name, setup, ledger, scope).map_err(|error| store_failure(&error))?;
+    report.ok_or_else(|| Failure::new(CONFIG, lacking(name)))
 }
 
 /// What the report is about: whose ledger it is, and which part of the period is over.

@@ -11,7 +11,8 @@ use super::polled::Around;
 use super::read::{Problem, Problems, Table, list};
 use super::template::Library;
 use super::{
-    Setup, StoreSetup, WebSetup, broker, bus, checks, endpoint, gaps, meter, relations, units,
+    Setup, StoreSetup, WebSetup, broker, bus, checks, endpoint, gaps, meter, relations, settlement,
+    units,
 };
 use crate::domain::meter::{Losses, Park};
 use crate::domain::relations::Relations;
@@ -95,11 +96,14 @@ fn read(root: &Table<'_>) -> Option<Setup> {
     let mut relations = relations::check(root, &mut read);
     let checks = checks::checks(root, &read.meters);
     relations.gaps = gaps::gaps(root);
+    // Asked for also where there is no park to read them with.
+    let _ = (root.has("allocation"), root.has("carbon"));
     let mut park = park?;
     park.relations = relations;
     park.every_load_metered = every_load_metered;
     park.losses = losses;
     park.meters = read.meters;
+    let settlement = settlement::settlement(root, &park);
     Some(Setup {
         park: Arc::new(park),
         store: store?,
@@ -108,6 +112,7 @@ fn read(root: &Table<'_>) -> Option<Setup> {
         buses: bus::with_polls(buses, read.polls),
         brokers: broker::with_subscriptions(brokers, read.subscriptions),
         checks,
+        settlement: Arc::new(settlement),
         templates: read.templates,
         multipliers: read.multipliers,
     })

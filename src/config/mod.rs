@@ -12,6 +12,7 @@
 
 pub mod broker;
 pub mod bus;
+mod carbon;
 pub mod check;
 pub mod checks;
 mod derived;
@@ -28,6 +29,7 @@ pub mod ratio;
 pub mod read;
 mod relations;
 pub mod sensor;
+mod settlement;
 mod sunspec;
 pub mod template;
 pub mod units;
@@ -38,6 +40,7 @@ use std::sync::Arc;
 
 use crate::domain::meter::Park;
 use crate::domain::plausibility;
+use crate::domain::settlement::Settlement;
 use crate::source::{modbus, mqtt};
 use crate::sys::secret::Secret;
 
@@ -161,6 +164,8 @@ pub struct Setup {
     pub brokers: Vec<BrokerSetup>,
     /// The plausibility checks.
     pub checks: plausibility::Settings,
+    /// Contracts and the carbon account.
+    pub settlement: Arc<Settlement>,
     /// Templates of the meters, each once.
     pub templates: Vec<template::Shared>,
     /// What the registers are multiplied by, of meters that show secondary values.

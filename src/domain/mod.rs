@@ -25,6 +25,7 @@ pub mod quality;
 pub mod reconcile;
 pub mod relations;
 pub mod schema;
+pub mod settlement;
 pub mod snapshot;
 pub mod stated;
 pub mod submeter;

@@ -1,4 +1,4 @@
-//! The API: the live view once, and settlement intervals.
+//! The API: the live view once, settlement intervals, and reports on them.
 //!
 //! A question that cannot be answered gets 400 and a problem that says what is
 //! wrong with it and what would be right: `{"error":…,"remedy":…}`.
@@ -38,6 +38,21 @@ pub trait IntervalSource: Send + Sync {
     ///
     /// A sentence for people that names no secret.
     fn intervals(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Interval>, String>;
+
+    /// A report by its name over the closed intervals in `[from, to)`, as JSON; or, where
+    /// the configuration does not ask for it, what it lacks. Called like the other.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for people that names no secret.
+    fn report(
+        &self,
+        _name: &'static str,
+        _from: Timestamp,
+        _to: Timestamp,
+    ) -> Result<Result<String, &'static str>, String> {
+        Ok(Err("nothing here makes reports; ask a daemon"))
+    }
 }
 
 /// Why a question has no answer.
@@ -83,19 +98,9 @@ pub(super) struct Ends {
 }
 
 /// `GET /api/v1/intervals?from&to`
-pub(super) async fn intervals(
-    State(shared): State<Shared>,
-    ends: Result<Query<Ends>, axum::extract::rejection::QueryRejection>,
-) -> Response {
-    let ends = match ends {
-        Ok(Query(ends)) => ends,
-        Err(rejection) => {
-            let problem = Problem::new(rejection.body_text(), "ask with `from` and `to` alone");
-            return problem.with(StatusCode::BAD_REQUEST);
-        }
-    };
+pub(super) async fn intervals(State(shared): State<Shared>, ends: AskedEnds) -> Response {
     let place = Arc::clone(&shared.place);
-    let (from, to) = match stretch(&ends, &place) {
+    let (from, to) = match asked(ends, &place) {
         Ok(stretch) => stretch,
         Err(problem) => return problem.with(StatusCode::BAD_REQUEST),
     };
@@ -135,6 +140,52 @@ pub(super) async fn intervals(
     warn!(error, "Intervals could not be read.");
     let remedy = "the journal of the daemon says more";
     Problem::new(error, remedy).with(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// `GET /api/v1/allocation?from&to`
+pub(super) async fn allocation(State(shared): State<Shared>, ends: AskedEnds) -> Response {
+    report("allocation", &shared, ends).await
+}
+
+/// `GET /api/v1/carbon?from&to`
+pub(super) async fn carbon(State(shared): State<Shared>, ends: AskedEnds) -> Response {
+    report("carbon", &shared, ends).await
+}
+
+/// A report of the closed intervals of a stretch: the numbers of `sunledger report`.
+async fn report(name: &'static str, shared: &Shared, ends: AskedEnds) -> Response {
+    let (from, to) = match asked(ends, &shared.place) {
+        Ok(stretch) => stretch,
+        Err(problem) => return problem.with(StatusCode::BAD_REQUEST),
+    };
+    let source = Arc::clone(&shared.services.intervals);
+    let work = move || source.report(name, from, to);
+    let error = match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(Ok(text))) => return json(Bytes::from(text)),
+        Ok(Ok(Err(lacking))) => {
+            let (fact, remedy) = lacking.split_once("; ").unwrap_or((lacking, ""));
+            return Problem::new(fact, remedy).with(StatusCode::NOT_FOUND);
+        }
+        Ok(Err(error)) => error,
+        Err(join) => join.to_string(),
+    };
+    warn!(error, report = name, "A report could not be computed.");
+    let remedy = "the journal of the daemon says more";
+    Problem::new(error, remedy).with(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// The ends of a query, or why they are none.
+type AskedEnds = Result<Query<Ends>, axum::extract::rejection::QueryRejection>;
+
+/// The stretch of a query.
+fn asked(ends: AskedEnds, place: &Place) -> Result<(Timestamp, Timestamp), Problem> {
+    match ends {
+        Ok(Query(ends)) => stretch(&ends, place),
+        Err(rejection) => Err(Problem::new(
+            rejection.body_text(),
+            "ask with `from` and `to` alone",
+        )),
+    }
 }
 
 /// The stretch `[from, to)` that a query asks for.

@@ -3,7 +3,7 @@
 //! ```text
 //!   engine ──watch──▶ Frame ──▶ /            the page (assets)
 //!                       ├─────▶ /api/v1/live, /api/v1/live/stream
-//!   ledger ──IntervalSource──▶ /api/v1/intervals
+//!   ledger ──IntervalSource──▶ /api/v1/intervals, /allocation, /carbon
 //!   app    ──Health, Numbers─▶ /livez /readyz /metrics
 //! ```
 //!

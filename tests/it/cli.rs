@@ -13,6 +13,7 @@ mod refusals;
 mod report;
 mod scan;
 mod secrets;
+mod settled;
 mod settlement;
 mod simulate;
 mod status;

@@ -325,6 +325,42 @@ impl IntervalSource for Broken {
     fn intervals(&self, _: Timestamp, _: Timestamp) -> Result<Vec<Interval>, String> {
         Err("the ledger is damaged".to_owned())
     }
+
+    fn report(
+        &self,
+        name: &'static str,
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<Result<String, &'static str>, String> {
+        match name {
+            "carbon" => Ok(Err("there is no [carbon]; add it")),
+            _ => Err("the ledger is damaged".to_owned()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_report_that_there_is_not_is_not_found_and_a_bad_question_is_refused() {
+    let server = Server::start_with(Story::Fair, Arc::new(Broken), |_| ());
+    let day = "?from=2026-06-03&to=2026-06-03";
+    let answer = get(server.address, &format!("/api/v1/carbon{day}")).await;
+    assert_eq!(answer.code, 404);
+    let told = json!({"error": "there is no [carbon]", "remedy": "add it"});
+    assert_eq!(answer.json(), told);
+    let answer = get(server.address, &format!("/api/v1/allocation{day}")).await;
+    assert_eq!(answer.code, 500);
+    assert_eq!(answer.json()["error"], "the ledger is damaged");
+    for name in ["allocation", "carbon"] {
+        for query in [
+            "",
+            "?from=2026-06-03&to=2026-06-02",
+            "?from=2026-01-01&to=2026-12-31",
+        ] {
+            let answer = get(server.address, &format!("/api/v1/{name}{query}")).await;
+            assert_eq!(answer.code, 400, "{name}{query}");
+            assert_eq!(keys(&answer.json()), ["error", "remedy"], "{name}{query}");
+        }
+    }
 }
 
 #[tokio::test]

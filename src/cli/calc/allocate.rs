@@ -224,7 +224,9 @@ fn remedy(error: &AllocateError) -> String {
         AllocateError::AboveOne { .. } => "lower them, what is left over is exported",
         AllocateError::Count { .. } => "list each tenant once",
         AllocateError::Order { .. } => "list each tenant once",
-        AllocateError::NoBasis(_) | AllocateError::NegativeLoss { .. } => return error.to_string(),
+        AllocateError::Origin(_)
+        | AllocateError::NoBasis(_)
+        | AllocateError::NegativeLoss { .. } => return error.to_string(),
     };
     format!("{error}; {remedy}")
 }

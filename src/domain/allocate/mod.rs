@@ -32,7 +32,7 @@ use super::units::{MilliwattHours, to_i64};
 const MOST: MilliwattHours = MilliwattHours(100_000_000_000_000_000);
 
 /// A part of a whole, exact to a billionth: 0.3 is three tenths.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Share(i64);
 
 impl Share {
@@ -52,6 +52,12 @@ impl Share {
     #[must_use]
     pub fn rest(self) -> Self {
         Self(Self::WHOLE - self.0)
+    }
+
+    /// The share as a fraction of one.
+    #[must_use]
+    pub fn of_one(self) -> f64 {
+        super::units::to_f64(self.0) / 1e9
     }
 
     fn billionths(self) -> i128 {
@@ -142,6 +148,9 @@ pub enum AllocateError {
         /// What is wrong with it.
         fault: &'static str,
     },
+    /// The origin of what is shared is not to be had.
+    #[error("{0}")]
+    Origin(String),
     /// Nothing to share in proportion to.
     #[error("there is nothing to share {0} in proportion to")]
     NoBasis(&'static str),

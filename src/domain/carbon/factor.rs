@@ -21,6 +21,8 @@ pub enum Kind {
     Supplier,
     /// Purchased heat.
     Heat,
+    /// A fuel, by its lower heating value.
+    Fuel,
 }
 
 /// Every kind with the name of its row in the table of a country, and for people.
@@ -34,6 +36,7 @@ const KINDS: &[(Kind, &str, &str)] = &[
     (Kind::Fossil, "national_fossil_power", "fossil power"),
     (Kind::Supplier, "supplier", "supplier"),
     (Kind::Heat, "heat", "purchased heat"),
+    (Kind::Fuel, "fuel", "fuel by its lower heating value"),
 ];
 
 impl fmt::Display for Kind {

@@ -12,6 +12,7 @@
 //! **A result carries its factor.** A mass without geography, year and source cannot be
 //! compared with another one, so there is none.
 
+pub mod account;
 mod factor;
 mod matching;
 mod park;
@@ -20,7 +21,9 @@ use super::units::{MilliwattHours, to_f64};
 
 pub use factor::{Factor, FactorError, Factors, Kind, NoFactor};
 pub use matching::{Hour, HourGap, Matched, match_hours};
-pub use park::{Boundary, Fuel, LIMITS, Netting, ParkCarbon, ParkEnergy, limit_for, park_carbon};
+pub use park::{
+    Boundary, Fuel, KGCE_PER_GJ, LIMITS, Netting, ParkCarbon, ParkEnergy, limit_for, park_carbon,
+};
 
 /// Milliwatt-hours of a kilowatt-hour.
 const MWH_PER_KWH: f64 = 1e6;

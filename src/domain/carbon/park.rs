@@ -11,7 +11,7 @@ use crate::domain::balance::ratio;
 use crate::domain::units::{MilliwattHours, to_f64};
 
 /// Standard coal of a gigajoule, kgce: one kilogram of it has 29.3076 MJ.
-const KGCE_PER_GJ: f64 = 1_000.0 / 29.307_6;
+pub const KGCE_PER_GJ: f64 = 1_000.0 / 29.307_6;
 
 /// How received energy is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

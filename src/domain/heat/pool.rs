@@ -74,6 +74,18 @@ fn part(name: &'static str, value: f64) -> Result<f64, PoolError> {
     }
 }
 
+impl Default for Pool {
+    /// An empty storage that loses nothing on the way in and out.
+    fn default() -> Self {
+        Self {
+            content: 0.0,
+            solar: 0.0,
+            charge_efficiency: 1.0,
+            discharge_efficiency: 1.0,
+        }
+    }
+}
+
 impl Pool {
     /// A storage with this content, of which this part is solar, and the efficiencies
     /// on the way in and out.
@@ -135,6 +147,12 @@ impl Pool {
         self.content = content - needed;
         self.solar = mixed;
         Ok(discharge * mixed)
+    }
+
+    /// What could be taken out of it, after what enters and before what is lost on the way.
+    #[must_use]
+    pub fn available(&self, entering: f64) -> f64 {
+        (self.content + entering * self.charge_efficiency) * self.discharge_efficiency
     }
 
     /// States the content anew, from the storage's own sensors: losses take of all

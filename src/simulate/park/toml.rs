@@ -86,8 +86,28 @@ fn head(
     writeln!(
         text,
         "\n[balance]\nevery_load_metered = true\nlosses = {{ fixed = \"3kW\" }}"
-    )
+    )?;
+    text.write_str(CONTRACTS)
 }
+
+/// Who gets what, and what it means in carbon dioxide. The turbine runs on the field.
+const CONTRACTS: &str = "
+[allocation.rule.dynamic]
+[allocation.loss.pro_rata]
+[allocation.heat.rule.dynamic]
+
+[carbon]
+renewable = [\"pv\", \"turbine\"]
+[carbon.grid.published]
+geography = \"Shanxi\"
+year = 2023
+[carbon.fuel]
+name = \"natural gas\"
+kg_per_kwh = 0.202
+year = 2006
+source = \"an example: 56.1 kg/GJ of the lower heating value\"
+efficiency = 0.92
+";
 
 fn meter(text: &mut String, bus: &str, device: &Device) -> std::fmt::Result {
     writeln!(

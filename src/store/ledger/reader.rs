@@ -48,6 +48,23 @@ impl LedgerReader {
         Ok(Self { path, connection })
     }
 
+    /// Reads with several questions of one state: what the daemon writes meanwhile is seen
+    /// by none of them.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Ledger`], and those of the questions.
+    pub fn in_one_state<T>(
+        &self,
+        read: impl FnOnce(&Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let begun = self.connection.unchecked_transaction();
+        let begun = begun.map_err(StoreError::ledger(&self.path))?;
+        let found = read(self)?;
+        begun.commit().map_err(StoreError::ledger(&self.path))?;
+        Ok(found)
+    }
+
     /// The latest revision of every closed interval that starts in `[from, to)`,
     /// oldest first.
     ///

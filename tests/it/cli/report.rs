@@ -37,7 +37,7 @@ pub(super) async fn yesterday() -> String {
 }
 
 /// Milliwatt-hours in a number of exactly so many decimals.
-fn mwh(text: &str, decimals: usize) -> i128 {
+pub fn mwh(text: &str, decimals: usize) -> i128 {
     let (whole, fraction) = text.split_once('.').unwrap_or_else(|| panic!("{text:?}"));
     assert_eq!(fraction.len(), decimals, "{text:?}");
     format!("{whole}{fraction}").parse().unwrap()

@@ -17,7 +17,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("commission",   &["--config", "--meter", "--for", "--anyway", "--json"]),
     ("status",       &["--url", "http://127.0.0.1:8080", "--json"]),
     ("simulate",     &["--config", "--fault", "--for", "--free-ports", "--encode", "--database", "--write-config", "--truth", "--seed"]),
-    ("report",       &["grid-export", "--config", "--data", "--from", "--to", "--format", "csv", "json", "--out", "--json"]),
+    ("report",       &["grid-export", "allocation", "carbon", "--config", "--data", "--from", "--to", "--format", "csv", "json", "--out", "--json"]),
     ("meter-event add",  &["exchange", "reset", "ratio", "correction", "--config", "--meter", "--register", "--at", "--last", "--first", "--multiplier", "--until", "--energy", "--who", "--why", "--json"]),
     ("meter-event withdraw", &["<NUMBER>", "--config", "--who", "--why", "--json"]),
     ("meter-event list", &["--config", "--json"]),
