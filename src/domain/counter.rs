@@ -430,9 +430,15 @@ impl Counter {
     ///
     /// What a person read is believed: the energy up to the break is known from it. Where
     /// nobody read it, or it is below what the register had already counted, the step is
-    /// excluded. None where the books are past that moment, or have not begun.
+    /// excluded. None where the books are past that moment, or have not begun; then they
+    /// begin with what a count is worth since.
     pub fn broken(&mut self, at: Timestamp, by: Break) -> Option<Heard> {
         let ms = at.as_millisecond();
+        if self.last.is_none()
+            && let Some(worth) = by.worth
+        {
+            (self.unit, self.worth_by_event) = (worth, true);
+        }
         let (last_ms, old) = self.last.filter(|(last_ms, _)| *last_ms < ms)?;
         let from = (timestamp(last_ms), self.position());
         let counted = by.last.and_then(|last| {

@@ -381,6 +381,19 @@ fn an_event_that_the_books_are_past_or_that_comes_before_them_changes_nothing() 
 }
 
 #[test]
+fn books_that_begin_after_a_ratio_was_changed_count_by_the_new_one() {
+    let ten = CountUnit::new(10_000, 1).unwrap();
+    let rated = Some(Power::from_watts(36_000.0).unwrap());
+    let mut fresh = Counter::new(kind(None));
+    assert_eq!(fresh.broken(at(3), exchange(Some(5), 5, Some(ten))), None);
+    fresh.hear(at(10), 5_000, rated);
+    // The break of then is not one of now.
+    assert_eq!(fresh.broken(at(3), exchange(Some(5), 5, Some(ten))), None);
+    fresh.hear(at(20), 5_002, rated);
+    assert_eq!(fresh.position(), MilliwattHours(20_000));
+}
+
+#[test]
 fn a_ratio_by_an_event_outlives_a_restart_with_the_old_configuration() {
     let (mut counter, _) = counter(None, &[(0, 5_000), (10, 5_010)]);
     let ten = CountUnit::new(10_000, 1).unwrap();
