@@ -17,7 +17,6 @@
 //! cools the loop and a residual are shown as they are.
 
 use std::ops::{Add, Sub};
-use std::sync::Arc;
 
 use super::derived;
 use super::flow::{Energies, Flows, Known, Powers, Stated};
@@ -436,23 +435,33 @@ pub fn powers(park: &Park, power: &dyn Fn(MeterIndex, Carrier) -> Stated<f64>) -
 /// which part of export generators fed; without one the amounts decide.
 #[must_use]
 pub fn settle(park: &Park, entries: &[Entry], shape: ExportShape, span: Span) -> Energies {
+    let said = Said::new(entries);
+    settle_from(
+        park,
+        &|index, channel| said.of(park, index, channel),
+        shape,
+        span,
+    )
+}
+
+/// The same from what somebody says of each channel.
+#[must_use]
+pub fn settle_from(
+    park: &Park,
+    said: &dyn Fn(MeterIndex, Channel) -> Stated<MilliwattHours>,
+    shape: ExportShape,
+    span: Span,
+) -> Energies {
     let fixed = park.losses.map_or(Power::ZERO, |losses| losses.fixed);
     let exported = shape.generation_wh + shape.battery_wh;
     let share = (exported > 0.0).then(|| shape.generation_wh / exported);
-    let said = Said::new(entries);
-    let derived = derived::energies_of(park, &said);
+    let derived = derived::energies_from(park, said);
     let parts = |index: MeterIndex, carrier: Carrier| -> Parts<MilliwattHours> {
         let computed = derived.iter().find(|one| one.meter == index);
         if let Some(one) = computed.filter(|one| one.carrier == carrier) {
             return Parts::of_net(one.net.clone());
         }
-        let Some(meter) = park.meters.get(index) else {
-            return Parts {
-                positive: Err(Gaps::config()),
-                negative: Err(Gaps::config()),
-            };
-        };
-        let side = |positive| stated(meter, Channel { carrier, positive }, &said);
+        let side = |positive| said(index, Channel { carrier, positive });
         Parts {
             positive: side(true),
             negative: side(false),
@@ -494,11 +503,12 @@ pub fn settle_all(park: &Park, entries: &[Entry], shape: ExportShape, span: Span
 }
 
 /// What entries say, by meter and channel. Of two that speak of the same, the first.
-pub(super) struct Said<'a>(NamedMap<(&'a str, Channel), &'a Entry>);
+pub struct Said<'a>(NamedMap<(&'a str, Channel), &'a Entry>);
 
 impl<'a> Said<'a> {
     /// What these entries say.
-    pub(super) fn new(entries: &'a [Entry]) -> Self {
+    #[must_use]
+    pub fn new(entries: &'a [Entry]) -> Self {
         let mut all = NamedMap::default();
         all.reserve(entries.len());
         for entry in entries {
@@ -506,10 +516,31 @@ impl<'a> Said<'a> {
         }
         Self(all)
     }
+
+    /// What they say of a channel of a meter.
+    pub(super) fn of(
+        &self,
+        park: &Park,
+        index: MeterIndex,
+        channel: Channel,
+    ) -> Stated<MilliwattHours> {
+        let meter = park.meters.get(index).ok_or_else(Gaps::config)?;
+        stated(meter, channel, self.get(&meter.id, channel))
+    }
+
+    /// The entry of a channel of a meter.
+    #[must_use]
+    pub fn get(&self, meter: &str, channel: Channel) -> Option<&'a Entry> {
+        self.0.get(&(meter, channel)).copied()
+    }
 }
 
-/// What the entries say of a channel.
-pub(super) fn stated(meter: &Meter, channel: Channel, said: &Said<'_>) -> Stated<MilliwattHours> {
+/// What is known of a channel from its entry, where there is one.
+///
+/// # Errors
+///
+/// The gap, where it is not known or not measured.
+pub fn stated(meter: &Meter, channel: Channel, entry: Option<&Entry>) -> Stated<MilliwattHours> {
     if origin(meter, channel).is_none() {
         // The positive way of a role must be metered, and both ways of what goes both
         // ways; elsewhere the other way may be foreign to it.
@@ -523,20 +554,27 @@ pub(super) fn stated(meter: &Meter, channel: Channel, said: &Said<'_>) -> Stated
             Ok(Known::given(MilliwattHours::ZERO))
         };
     }
-    let entry = said.0.get(&(&*meter.id, channel));
-    let gap = |reason| Err(Gaps::one(&Arc::clone(&meter.id), reason));
     match entry {
-        None => gap(Reason::NeverSeen),
-        Some(entry) => match entry.energy {
-            Err(reason) => gap(reason),
-            Ok(energy) => Ok(Known {
-                value: energy,
-                quality: entry.quality,
-                oldest: None,
-                coverage_pct: entry.coverage_pct,
-                made: entry.made,
-            }),
-        },
+        None => Err(Gaps::one(&meter.id, Reason::NeverSeen)),
+        Some(entry) => entered(entry),
+    }
+}
+
+/// What an entry says of its channel.
+///
+/// # Errors
+///
+/// The gap of its meter, where it is unknown.
+pub fn entered(entry: &Entry) -> Stated<MilliwattHours> {
+    match entry.energy {
+        Err(reason) => Err(Gaps::one(&entry.meter, reason)),
+        Ok(energy) => Ok(Known {
+            value: energy,
+            quality: entry.quality,
+            oldest: None,
+            coverage_pct: entry.coverage_pct,
+            made: entry.made,
+        }),
     }
 }
 

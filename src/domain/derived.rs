@@ -9,7 +9,7 @@
 //! at best, and one missing input makes it missing**, by name. Whoever settles an interval
 //! computes it anew, so that it never lags behind a correction of an input.
 
-use super::balance::{Parts, Said, stated, subtract};
+use super::balance::{Parts, Said, subtract};
 use super::flow::Stated;
 use super::interval::{Channel, Entry, Span};
 use super::meter::{Carrier, MeterIndex, Park};
@@ -42,11 +42,15 @@ pub fn carrier_of(park: &Park, meter: MeterIndex) -> Option<Carrier> {
 /// The energies of all derived meters; what entries say of these is not asked.
 #[must_use]
 pub fn energies(park: &Park, entries: &[Entry]) -> Vec<DerivedEnergy> {
-    energies_of(park, &Said::new(entries))
+    let said = Said::new(entries);
+    energies_from(park, &|index, channel| said.of(park, index, channel))
 }
 
-/// The same from entries that can be asked.
-pub(super) fn energies_of(park: &Park, said: &Said<'_>) -> Vec<DerivedEnergy> {
+/// The same from what somebody says of each channel.
+pub(super) fn energies_from(
+    park: &Park,
+    said: &dyn Fn(MeterIndex, Channel) -> Stated<MilliwattHours>,
+) -> Vec<DerivedEnergy> {
     let mut energies: Vec<DerivedEnergy> = Vec::new();
     for derived in &park.relations.derived {
         let Some(index) = park.meter(&derived.meter) else {
@@ -61,7 +65,10 @@ pub(super) fn energies_of(park: &Park, said: &Said<'_>) -> Vec<DerivedEnergy> {
             };
             match energies.iter().find(|one| one.meter == input) {
                 Some(computed) => computed.net.clone(),
-                None => net(park, input, carrier, said),
+                None => {
+                    let side = |positive| said(input, Channel { carrier, positive });
+                    subtract(&side(true), &side(false))
+                }
             }
         });
         energies.push(DerivedEnergy {
@@ -71,20 +78,6 @@ pub(super) fn energies_of(park: &Park, said: &Said<'_>) -> Vec<DerivedEnergy> {
         });
     }
     energies
-}
-
-/// The net energy of a meter from its entries.
-fn net(
-    park: &Park,
-    index: MeterIndex,
-    carrier: Carrier,
-    said: &Said<'_>,
-) -> Stated<MilliwattHours> {
-    let Some(meter) = park.meters.get(index) else {
-        return Err(Gaps::config());
-    };
-    let side = |positive| stated(meter, Channel { carrier, positive }, said);
-    subtract(&side(true), &side(false))
 }
 
 /// The entries of all derived meters in a span, one for each direction.

@@ -12,7 +12,7 @@
 
 use std::sync::Arc;
 
-use super::balance::{Amount, Parts, Said, add, stated, subtract};
+use super::balance::{Amount, Parts, Said, add, subtract};
 use super::flow::{Known, Stated};
 use super::interval::{Channel, Entry};
 use super::meter::{Carrier, MeterIndex, Park};
@@ -120,10 +120,7 @@ pub fn branch_powers(
 pub fn branch_energies(park: &Park, entries: &[Entry]) -> Vec<Branch<MilliwattHours>> {
     let said = Said::new(entries);
     branches(park, &|index, carrier| {
-        let side = |positive| match park.meters.get(index) {
-            Some(meter) => stated(meter, Channel { carrier, positive }, &said),
-            None => Err(super::quality::Gaps::config()),
-        };
+        let side = |positive| said.of(park, index, Channel { carrier, positive });
         Parts {
             positive: side(true),
             negative: side(false),

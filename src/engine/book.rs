@@ -270,11 +270,12 @@ impl MeterBook {
         self.changed = true;
     }
 
-    /// What is known so far of the interval under way.
-    pub fn so_far<'a>(&'a self, span: Span, now: Timestamp) -> impl Iterator<Item = Entry> + 'a {
-        self.tracks
-            .iter()
-            .map(move |track| track.so_far(&self.id, span, now))
+    /// What is known so far of a channel in the interval under way; none where it is not
+    /// booked.
+    pub fn so_far(&self, channel: Channel, span: Span, now: Timestamp) -> Option<Entry> {
+        let mut tracks = self.tracks.iter();
+        let track = tracks.find(|track| track.channel() == channel)?;
+        Some(track.so_far(&self.id, span, now))
     }
 
     /// The books as they are kept on disk, if they changed since they were last asked for.

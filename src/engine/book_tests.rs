@@ -285,7 +285,8 @@ proptest! {
                 prop_assert_eq!(pair[0].closing, pair[1].opening);
             }
         }
-        let open = book.so_far(calendar().slot(at_ms(ms)), at_ms(ms)).next().unwrap();
+        let channel = book.tracks()[0].channel();
+        let open = book.so_far(channel, calendar().slot(at_ms(ms)), at_ms(ms)).unwrap();
         prop_assert_eq!(booked + open.energy.unwrap(), MilliwattHours((raw - 777) * 10_000));
     }
 }

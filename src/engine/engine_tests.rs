@@ -317,6 +317,30 @@ fn the_days_on_which_clocks_change_have_23_and_25_hours() {
     }
 }
 
+#[test]
+fn an_interval_that_ended_and_is_not_closed_shows_what_left_the_books() {
+    let mut engine = Engine::new(grid_and_pv(), &[]);
+    let mut entries = Vec::new();
+    for s in 0..=905 {
+        for reading in second(s) {
+            engine.hear(&reading);
+        }
+        let tick = engine.tick(at(s));
+        entries.extend(tick.entries);
+        if s == 905 {
+            let ended = &tick.frame.open[0];
+            assert_eq!((ended.span.start, ended.closed), (at(0), false));
+            let export = entries
+                .iter()
+                .find(|it| *it.meter == *"pcc" && !it.channel.positive);
+            let export = export.unwrap().energy.unwrap();
+            let shown = ended.flows.of(Flow::Export).as_ref().unwrap();
+            assert_eq!(shown.value, export);
+            assert_ne!(export, MilliwattHours::ZERO);
+        }
+    }
+}
+
 proptest! {
     /// Readings that came between two ticks may come in any order, and a daemon that
     /// is started anew at any moment enters the same in its books; so does an engine that

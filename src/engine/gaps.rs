@@ -291,10 +291,7 @@ impl Engine {
         for at in [just_before.unwrap_or(until), until] {
             let slot = self.calendar.slot(at);
             let elapsed = until.min(slot.end).duration_since(slot.start);
-            let so_far = book.and_then(|book| {
-                let mut all = book.so_far(slot, until);
-                all.find(|entry| entry.channel == gap.channel)
-            });
+            let so_far = book.and_then(|book| book.so_far(gap.channel, slot, until));
             if let Some(Ok(energy)) = so_far.map(|entry| entry.energy)
                 && elapsed > SignedDuration::ZERO
             {

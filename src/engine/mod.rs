@@ -32,14 +32,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::balance::{powers, settle};
+use crate::domain::balance::{self, Said, powers, settle_from, stated};
 use crate::domain::event::MeterEvent;
 use crate::domain::flow::Powers;
 use crate::domain::interval::{CLOSE_AFTER_S, Channel, Entry, ExportShape, Interval, Span};
 use crate::domain::meter::{Meter, MeterIndex, Park};
-use crate::domain::named::NamedSet;
 use crate::domain::plausibility::{Change, Finding, Settings};
-use crate::domain::quality::{Quality, Reason};
+use crate::domain::quality::{self, Quality, Reason};
 use crate::domain::snapshot::{Reading, Snapshot};
 
 use book::{Calendar, MeterBook};
@@ -444,16 +443,23 @@ impl Engine {
         for span in self.own.ending.iter().chain(&self.own.current) {
             let start = span.start.as_millisecond();
             let entered = self.pending.get(&start).map_or(&[][..], Vec::as_slice);
+            let entered_by = Said::new(entered);
             // An entry that left the books speaks for its channel; the rest is under way.
-            let spoken: NamedSet<(&str, Channel)> = entered
-                .iter()
-                .map(|entry| (&*entry.meter, entry.channel))
-                .collect();
-            let so_far = self.books.iter().flat_map(|book| book.so_far(*span, now));
-            let under_way = so_far.filter(|it| !spoken.contains(&(&*it.meter, it.channel)));
-            let mut entries = Vec::with_capacity(entered.len() + 2 * self.books.len());
-            entries.extend_from_slice(entered);
-            entries.extend(under_way);
+            let said = |index: MeterIndex, channel: Channel| {
+                let meter = self
+                    .park
+                    .meters
+                    .get(index)
+                    .ok_or_else(quality::Gaps::config)?;
+                if let Some(entry) = entered_by.get(&meter.id, channel) {
+                    return stated(meter, channel, Some(entry));
+                }
+                let book = self.books.get(index);
+                match book.and_then(|book| book.so_far(channel, *span, now)) {
+                    Some(entry) => balance::entered(&entry),
+                    None => stated(meter, channel, None),
+                }
+            };
             let end = span.end.min(now.max(span.start));
             let elapsed = Span {
                 start: span.start,
@@ -461,7 +467,7 @@ impl Engine {
             };
             let shaping = self.own.shapes.get(&start).copied().unwrap_or_default();
             let shape = shaping.of(elapsed.ms());
-            let flows = settle(&self.park, &entries, shape, elapsed);
+            let flows = settle_from(&self.park, &said, shape, elapsed);
             open.push(Interval {
                 span: *span,
                 closed: false,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Given, Rule, Shared, Sharing, nets, share, total, value, way};
+use super::{Given, Rule, Shared, Sharing, nets, share, total, value};
 use crate::domain::allocate::AllocateError;
 use crate::domain::balance::{Said, attribute, members};
 use crate::domain::flow::{Energies, Flow, Known};
@@ -49,7 +49,7 @@ pub fn electricity(
                 carrier: Carrier::Electricity,
                 positive: false,
             };
-            way(park, index, channel, &said)
+            said.of(park, index, channel)
         })
         .collect();
     let standby = total(&standby);

@@ -21,13 +21,13 @@ pub mod origin;
 use std::sync::Arc;
 
 use super::allocate::{AllocateError, Key, LossRule, Tenant, allocate, share_losses};
-use super::balance::{Said, combine, stated, subtract};
+use super::balance::{Said, combine, subtract};
 use super::carbon::account::Account;
 use super::derived;
 use super::flow::{Known, Stated};
 use super::interval::{Channel, Entry};
 use super::meter::{Carrier, MeterIndex, Park};
-use super::quality::{Gaps, Quality};
+use super::quality::Quality;
 use super::units::MilliwattHours;
 
 pub use electricity::electricity;
@@ -254,23 +254,10 @@ fn nets(
         if let Some(one) = computed {
             return one.net.clone();
         }
-        let side = |positive| way(park, *index, Channel { carrier, positive }, &said);
+        let side = |positive| said.of(park, *index, Channel { carrier, positive });
         subtract(&side(true), &side(false))
     };
     meters.iter().map(net).collect()
-}
-
-/// What a meter moved one way in an interval.
-fn way(
-    park: &Park,
-    meter: MeterIndex,
-    channel: Channel,
-    said: &Said<'_>,
-) -> Stated<MilliwattHours> {
-    match park.meters.get(meter) {
-        Some(meter) => stated(meter, channel, said),
-        None => Err(Gaps::config()),
-    }
 }
 
 /// The sum of statements; what one lacks, it lacks.

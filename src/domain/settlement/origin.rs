@@ -10,7 +10,7 @@
 //! statement of the configuration, by default nothing. An interval whose flows are unknown
 //! has no origin, and the intervals after it are estimates.
 
-use super::{total, value, way};
+use super::{total, value};
 use crate::domain::balance::{Amount, Said, attribute, ratio};
 use crate::domain::flow::{Energies, Flow, Known, Stated};
 use crate::domain::interval::{Channel, Entry};
@@ -120,7 +120,7 @@ impl Origin {
         let renewable: Vec<_> = self
             .renewable
             .iter()
-            .map(|meter| way(park, *meter, channel, &said))
+            .map(|meter| said.of(park, *meter, channel))
             .collect();
         let renewable = total(&renewable);
         let of = |flow| flows.of(flow).clone();
