@@ -83,6 +83,7 @@ impl Board {
         view.stored_until = self.store.stored_until();
         view.netting = netting(&self.park);
         view.findings = Arc::clone(&frame.findings);
+        view.closure = Arc::clone(&frame.closure);
         view.ratios = Ratios {
             self_consumption: frame.ratios.self_consumption,
             self_sufficiency: frame.ratios.self_sufficiency,

@@ -130,6 +130,7 @@ fn table(live: &Json) -> String {
             out.push_str(&format!("  {:<20} {flow}\n", row.live));
         }
     }
+    out.push_str(&format!("\n{}", books(&live["closure"])));
     out.push_str("\nmeters\n");
     for meter in live["meters"].as_array().into_iter().flatten() {
         let power = meter["power_w"].as_f64().map_or("--".to_owned(), kilowatts);
@@ -156,6 +157,81 @@ fn table(live: &Json) -> String {
             text(&sink["last_ok"])
         ));
         line_end(&mut out, sink["last_error"].as_str().unwrap_or_default());
+    }
+    out
+}
+
+/// Whether the books close: one line, and one for each drifting counter and group of
+/// suspects.
+fn books(closure: &Json) -> String {
+    let list_of = |key: &str| closure[key].as_array().map_or(&[][..], Vec::as_slice);
+    let word = |value: &Json| value.as_str().unwrap_or("--").to_owned();
+    let kwh = |value: &Json| value.as_f64().map(|wh| format!("{:.3} kWh", wh / 1_000.0));
+    let mut parts = Vec::new();
+    let mut close = false;
+    for node in list_of("nodes") {
+        let name = word(&node["node"]);
+        let residual = kwh(&node["residual_wh"]).unwrap_or_else(|| "--".to_owned());
+        let u = kwh(&node["uncertainty_wh"]).unwrap_or_else(|| "--".to_owned());
+        let since = word(&node["since"]);
+        match node["state"].as_str() {
+            Some("closes") => close = true,
+            Some("does_not_close") => parts.push(format!(
+                "{name} does not close, residual {residual} ± {u} since {since}"
+            )),
+            Some("doubtful") => parts.push(format!(
+                "{name} is doubtful, residual {residual} ± {u} in the last interval"
+            )),
+            Some(_) if node["standing"] == true => {
+                parts.push(format!("{name} did not close when it was judged last"))
+            }
+            Some(_) => {
+                let missing = node["missing"].as_array().into_iter().flatten();
+                let needs =
+                    missing.map(|gap| format!("{}: {}", word(&gap["meter"]), word(&gap["reason"])));
+                let needs: Vec<String> = needs.collect();
+                let why = if needs.is_empty() {
+                    word(&node["why"])
+                } else {
+                    format!("needs {}", list(needs.into_iter()))
+                };
+                parts.push(format!("{name} cannot be judged, {why}"));
+            }
+            None => {}
+        }
+    }
+    let mut out = match (parts.is_empty(), close) {
+        (true, true) => "books: close\n".to_owned(),
+        (true, false) => "books: not judged yet\n".to_owned(),
+        (false, _) => format!("books: {}\n", parts.join("; ")),
+    };
+    for group in closure["reconciliation"]["suspects"]
+        .as_array()
+        .into_iter()
+        .flatten()
+    {
+        let meters = group["meters"].as_array().into_iter().flatten();
+        let meters = meters.map(|one| word(&one["meter"]));
+        out.push_str(&format!(
+            "suspects: {}\n",
+            list(meters.collect::<Vec<_>>().into_iter())
+        ));
+    }
+    for drift in list_of("drift") {
+        let level = word(&drift["level"]);
+        if level == "warn" || level == "alarm" {
+            let pct = |day: &str| {
+                let pct = drift[day]["drift_pct"].as_f64();
+                pct.map_or("--".to_owned(), |pct| format!("{pct:+.2} %"))
+            };
+            out.push_str(&format!(
+                "drift of {} ({}): {} today, {} yesterday ({level})\n",
+                word(&drift["meter"]),
+                word(&drift["counter"]),
+                pct("today"),
+                pct("yesterday")
+            ));
+        }
     }
     out
 }

@@ -91,7 +91,7 @@ fn read(root: &Table<'_>) -> Option<Setup> {
     // Read whatever the rest came to: a mistake in one table hides none in another.
     let (every_load_metered, losses) = balance(root);
     let relations = relations::check(root, &mut read);
-    let checks = checks::checks(root, &read.meters);
+    let checks = checks::checks(root, &read.meters, &read.told);
     let mut park = park?;
     park.relations = relations;
     park.every_load_metered = every_load_metered;

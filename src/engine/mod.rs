@@ -14,6 +14,7 @@
 pub mod book;
 mod check;
 mod checks;
+mod closing;
 mod derived;
 mod events;
 mod hear;
@@ -32,7 +33,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::balance::{powers, settle};
-use crate::domain::event::MeterEvent;
+use crate::domain::closure::NodeChange;
+use crate::domain::event::{MeterEvent, corrected};
 use crate::domain::flow::Powers;
 use crate::domain::interval::{CLOSE_AFTER_S, Entry, ExportShape, Interval, Span};
 use crate::domain::meter::{Meter, MeterIndex, Park};
@@ -44,6 +46,8 @@ use book::{Calendar, MeterBook};
 pub use check::HeatCheck;
 pub use checks::CHECKS_STATE;
 use checks::Checks;
+use closing::Closing;
+pub use closing::{CLOSURE_STATE, Closure};
 use hear::{Feeds, feeds};
 pub use now::MeterHeat;
 use shape::Shaping;
@@ -91,6 +95,8 @@ pub struct Frame {
     pub open: Arc<[Interval]>,
     /// What the checks have found and is not over.
     pub findings: Arc<[Finding]>,
+    /// Whether the books close.
+    pub closure: Arc<Closure>,
 }
 
 /// What a tick brought.
@@ -104,6 +110,8 @@ pub struct Tick {
     pub closed: Vec<(Span, ExportShape)>,
     /// Findings that came or went.
     pub changes: Vec<Change>,
+    /// Nodes that ceased to close, or close again.
+    pub nodes: Vec<NodeChange>,
 }
 
 /// The engine's own state on disk.
@@ -137,6 +145,7 @@ pub struct Engine {
     today: Today,
     open: Arc<[Interval]>,
     checks: Checks,
+    closing: Closing,
 }
 
 impl Engine {
@@ -173,6 +182,7 @@ impl Engine {
         let own = left(ENGINE_STATE).and_then(|json| serde_json::from_str(json).ok());
         Self {
             checks: Checks::new(&park, settings, left(CHECKS_STATE)),
+            closing: Closing::new(&park, settings, left(CLOSURE_STATE)),
             calendar: Calendar {
                 zone: park.time_zone.clone(),
                 minutes: park.settlement_minutes,
@@ -230,6 +240,7 @@ impl Engine {
         self.shape_export(&powers, now);
         self.last_tick = Some(now);
         let closed = self.close(now, started);
+        self.closing.drifts(now, &self.checks);
         let entries = self.take_entries();
         for entry in &entries {
             let start = entry.span.start.as_millisecond();
@@ -259,12 +270,14 @@ impl Engine {
             ratios,
             open: Arc::clone(&self.open),
             findings: self.checks.findings(),
+            closure: self.closing.view(),
         };
         Tick {
             frame,
             entries,
             closed,
             changes,
+            nodes: self.closing.take_changes(),
         }
     }
 
@@ -289,6 +302,7 @@ impl Engine {
             ratios,
             open: Arc::clone(&self.open),
             findings: self.checks.findings(),
+            closure: self.closing.view(),
         }
     }
 
@@ -309,6 +323,7 @@ impl Engine {
         self.started = earlier.started;
         self.last_tick = earlier.last_tick;
         std::mem::swap(&mut self.checks, &mut earlier.checks);
+        std::mem::swap(&mut self.closing, &mut earlier.closing);
     }
 
     /// Every row of state, whether it changed or not: for an engine that goes on.
@@ -323,6 +338,7 @@ impl Engine {
             serde_json::to_string(&self.own).unwrap_or_default(),
         ));
         rows.extend(self.checks.row());
+        rows.push(self.closing.row());
         rows
     }
 
@@ -345,6 +361,7 @@ impl Engine {
             rows.push((ENGINE_STATE.to_owned(), json));
         }
         rows.extend(self.checks.row_when_due(self.last_tick));
+        rows.extend(self.closing.row_when_changed());
         rows
     }
 
@@ -385,7 +402,10 @@ impl Engine {
                 }
             }
             let start = span.start.as_millisecond();
-            self.pending.remove(&start);
+            let mut entries = self.pending.remove(&start).unwrap_or_default();
+            let fresh = self.entries.iter().filter(|entry| entry.span == span);
+            entries.extend(fresh.map(|entry| corrected(entry.clone(), &self.events)));
+            self.closing.close(span, &entries, &self.books);
             let shaping = self.own.shapes.remove(&start).unwrap_or_default();
             closed.push((span, shaping.of(span.ms())));
         }
