@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn a_class_is_told_at_the_meter_or_as_one_number_among_the_facts() {
         let facts = |role: &str, told: &str, checks: &str| -> Facts {
-            let (setup, _) = parse(&park(role, told, checks)).unwrap();
+            let setup = parse(&park(role, told, checks)).unwrap();
             setup.checks.facts.get("m").cloned().unwrap_or_default()
         };
         let told = "class = \"0.5S\"\nct_class = \"0.2S\"\nvt_class = \"0.5\"";

@@ -13,6 +13,9 @@ use crate::engine::Closure;
 
 /// Counters up to which every drift is told; of a larger park those that matter.
 const SHOWN_DRIFTS: usize = 200;
+/// Nodes up to which every past is told; of a larger park that of nodes that are open to
+/// doubt. The document goes to every reader each second.
+const SHOWN_PASTS: usize = 20;
 
 #[derive(Serialize)]
 struct PastJson {
@@ -96,7 +99,7 @@ impl<'a> ClosureJson<'a> {
             nodes: closure
                 .nodes
                 .iter()
-                .map(|node| node_json(node, place))
+                .map(|node| node_json(node, place, closure.nodes.len() <= SHOWN_PASTS))
                 .collect(),
             reconciliation: found.map(|found| ReconciliationJson {
                 chi_square: found.chi_square,
@@ -134,8 +137,10 @@ impl<'a> ClosureJson<'a> {
     }
 }
 
-fn node_json<'a>(node: &'a NodeView, place: &Place) -> NodeJson<'a> {
+fn node_json<'a>(node: &'a NodeView, place: &Place, all: bool) -> NodeJson<'a> {
     let last: Option<&'a Judged> = node.last.as_ref();
+    let doubted = node.row > 0 || node.standing;
+    let past = if all || doubted { &node.past[..] } else { &[] };
     NodeJson {
         node: &node.name,
         carrier: node.carrier,
@@ -149,8 +154,7 @@ fn node_json<'a>(node: &'a NodeView, place: &Place) -> NodeJson<'a> {
         standing: node.standing,
         missing: last.map_or(&[], |last| &last.missing),
         why: last.and_then(|last| last.why.as_deref()),
-        past: node
-            .past
+        past: past
             .iter()
             .map(|past| PastJson {
                 start: place.rfc3339(past.start),

@@ -187,7 +187,7 @@ fn a_fair_park_closes_and_one_meter_that_is_off_does_not() {
         ("12 % low",   "hall",    0.88,  true),
         ("12 % low",   "pv",      0.88,  true),
         ("12 % high",  "pcc",     1.12,  true),
-        ("12 % low",   "battery", 0.88,  true),
+        ("reversed",   "battery", -1.0,  true),
         ("reversed",   "hall",   -1.0,   true),
         ("reversed",   "pcc",    -1.0,   true),
         ("reversed",   "pv",     -1.0,   true),
