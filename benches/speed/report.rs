@@ -12,8 +12,8 @@ use sunledger::domain::provenance::Made;
 use sunledger::domain::quality::Quality;
 use sunledger::domain::time::{day, local_date, slots};
 use sunledger::domain::units::MilliwattHours;
-use sunledger::report::FORMATS;
 use sunledger::report::grid_export::{COLUMNS, GridExport, Scope};
+use sunledger::report::{FORMATS, Report};
 use sunledger::store::{Batch, LedgerReader, Settings, Store};
 
 use super::park::{USUAL_POINTS, begin, setup};
@@ -114,6 +114,7 @@ pub fn measure(arguments: &Arguments) {
         );
         reads.push(read.as_secs_f64() * 1e3);
         models.push((model - read).as_secs_f64() * 1e3);
+        let report = Report::GridExport(report);
         for (format, times) in FORMATS.iter().zip(&mut writes) {
             let begun = Instant::now();
             let text = (format.write)(&report);

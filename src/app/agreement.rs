@@ -98,6 +98,7 @@ mod tests {
             ratios: Ratios::default(),
             open: Arc::from([]),
             findings: Arc::from([]),
+            closure: Arc::default(),
         }
     }
 

@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use tracing::{error, info, warn};
 
+use crate::domain::closure::NodeChange;
 use crate::domain::interval::{Entry, ExportShape, Interval, Span};
 use crate::domain::plausibility::Change;
 use crate::engine::record::Recorder;
@@ -72,6 +73,16 @@ fn tell(change: &Change) {
     }
 }
 
+/// Says once that the books cease to close, and that they close again.
+fn tell_closure(change: &NodeChange) {
+    let node = &*change.name;
+    if change.closes {
+        info!(node, "{change}.");
+    } else {
+        warn!(node, "{change}.");
+    }
+}
+
 /// The way to the disk.
 pub struct Outbox {
     store: StoreHandle,
@@ -115,6 +126,9 @@ impl Outbox {
         self.closed.extend(tick.closed);
         for change in &tick.changes {
             tell(change);
+        }
+        for change in &tick.nodes {
+            tell_closure(change);
         }
         tick.frame
     }

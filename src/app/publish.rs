@@ -84,6 +84,7 @@ impl Board {
         view.netting = netting(&self.park);
         view.register_mode = register_mode(&self.park);
         view.findings = Arc::clone(&frame.findings);
+        view.closure = Arc::clone(&frame.closure);
         view.ratios = Ratios {
             self_consumption: frame.ratios.self_consumption,
             self_sufficiency: frame.ratios.self_sufficiency,

@@ -53,6 +53,7 @@ pub fn recover(
     let mut engine = Engine::judging(Arc::clone(park), &found.state, checks);
     engine.set_events(&found.events);
     engine.fill_gaps(Box::new(LedgerPast::open(dir)?));
+    recall(&mut engine, dir);
     let mut recorder = Recorder::new(park);
     let (mut entries, mut closed) = (Vec::new(), Vec::new());
     let (mut blocks, mut rows) = (0_u64, 0_u64);
@@ -104,4 +105,20 @@ pub fn recover(
         unjournaled,
         cursors: found.cursors,
     })
+}
+
+/// What left the books of intervals that are not closed, from the ledger: whether the
+/// books close is judged on all of an interval.
+fn recall(engine: &mut Engine, dir: &Path) {
+    let ending = engine.ending();
+    let (Some(first), Some(last)) = (ending.first(), ending.last()) else {
+        return;
+    };
+    let (from, to) = (first.start, last.end);
+    match LedgerReader::open(dir).and_then(|ledger| ledger.entries(from, to)) {
+        Ok(entries) => engine.recall(entries),
+        Err(error) => {
+            warn!(%error, "The last interval cannot be read back; its balance is not judged.")
+        }
+    }
 }

@@ -130,6 +130,7 @@ fn table(live: &Json) -> String {
             out.push_str(&format!("  {:<20} {flow}\n", row.live));
         }
     }
+    out.push_str(&format!("\n{}", books(&live["closure"])));
     out.push_str("\nmeters\n");
     for meter in live["meters"].as_array().into_iter().flatten() {
         let power = meter["power_w"].as_f64().map_or("--".to_owned(), kilowatts);
@@ -156,6 +157,88 @@ fn table(live: &Json) -> String {
             text(&sink["last_ok"])
         ));
         line_end(&mut out, sink["last_error"].as_str().unwrap_or_default());
+    }
+    out
+}
+
+/// Whether the books close: one line, and one for each drifting counter and group of
+/// suspects.
+fn books(closure: &Json) -> String {
+    let list_of = |key: &str| closure[key].as_array().map_or(&[][..], Vec::as_slice);
+    let word = |value: &Json| value.as_str().unwrap_or("--").to_owned();
+    let kwh = |value: &Json| value.as_f64().map(|wh| format!("{:.3} kWh", wh / 1_000.0));
+    let mut parts = Vec::new();
+    let mut closes = Vec::new();
+    for node in list_of("nodes") {
+        let name = word(&node["node"]);
+        let residual = kwh(&node["residual_wh"]).unwrap_or_else(|| "--".to_owned());
+        let u = kwh(&node["uncertainty_wh"]).unwrap_or_else(|| "--".to_owned());
+        let since = word(&node["since"]);
+        match node["state"].as_str() {
+            Some("closes") => closes.push(name),
+            Some("does_not_close") => parts.push(format!(
+                "{name} does not close, residual {residual} ± {u} since {since}"
+            )),
+            Some("doubtful") => parts.push(format!(
+                "{name} is doubtful, residual {residual} ± {u} in the last interval"
+            )),
+            Some(_) if node["standing"] == true => {
+                parts.push(format!("{name} did not close when it was judged last"))
+            }
+            Some(_) => {
+                let missing = node["missing"].as_array().into_iter().flatten();
+                let needs =
+                    missing.map(|gap| format!("{}: {}", word(&gap["meter"]), word(&gap["reason"])));
+                let needs: Vec<String> = needs.collect();
+                let why = if needs.is_empty() {
+                    word(&node["why"])
+                } else {
+                    format!("needs {}", list(needs.into_iter()))
+                };
+                parts.push(format!("{name} cannot be judged, {why}"));
+            }
+            None => {}
+        }
+    }
+    let mut out = match (parts.is_empty(), closes.is_empty()) {
+        (true, false) => "books: close\n".to_owned(),
+        (true, true) => "books: not judged yet\n".to_owned(),
+        (false, _) => {
+            let closes = closes.iter().map(|name| format!("{name} closes"));
+            let all: Vec<String> = closes.chain(parts).collect();
+            format!("books: {}\n", all.join("; "))
+        }
+    };
+    let suspects = closure.pointer("/reconciliation/suspects");
+    for group in suspects
+        .and_then(|all| all.as_array())
+        .into_iter()
+        .flatten()
+    {
+        let meters = group["meters"].as_array().into_iter().flatten();
+        let meters = meters.map(|one| word(&one["meter"]));
+        out.push_str(&format!(
+            "suspects: {}\n",
+            list(meters.collect::<Vec<_>>().into_iter())
+        ));
+    }
+    for drift in list_of("drift") {
+        let level = word(&drift["level"]);
+        if level == "warn" || level == "alarm" {
+            let pct = |day: &str| {
+                let pct = drift
+                    .get(day)
+                    .and_then(|day| day.get("drift_pct")?.as_f64());
+                pct.map_or("--".to_owned(), |pct| format!("{pct:+.2} %"))
+            };
+            out.push_str(&format!(
+                "drift of {} ({}): {} today, {} yesterday ({level})\n",
+                word(&drift["meter"]),
+                word(&drift["counter"]),
+                pct("today"),
+                pct("yesterday")
+            ));
+        }
     }
     out
 }
@@ -204,4 +287,60 @@ fn flow_text(flow: &Json) -> String {
         why.push("the daemon does not say why".to_owned());
     }
     format!("{:>14}  {}", "--", why.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn one_line_says_whether_the_books_close_and_what_does_not() {
+        let node = |name: &str, state: &str| {
+            json!({"node": name, "state": state, "residual_wh": 8_400.0,
+                   "uncertainty_wh": 2_000.0, "since": "10:00", "standing": false,
+                   "missing": [], "why": "what is lost on the way has no meter"})
+        };
+        let mut silent = node("heat", "cannot_be_judged");
+        silent["missing"] = json!([{"meter": "boiler", "reason": "timeout"}]);
+        let mut stood = silent.clone();
+        stood["standing"] = json!(true);
+        let new = json!({"node": "heat", "state": null});
+        #[rustfmt::skip]
+        let cases = [
+            (vec![],                                  "books: not judged yet\n"),
+            (vec![new],                               "books: not judged yet\n"),
+            (vec![node("heat", "closes")],            "books: close\n"),
+            (vec![node("heat", "does_not_close")],    "books: heat does not close, residual 8.400 kWh ± 2.000 kWh since 10:00\n"),
+            (vec![node("heat", "doubtful")],          "books: heat is doubtful, residual 8.400 kWh ± 2.000 kWh in the last interval\n"),
+            (vec![silent],                            "books: heat cannot be judged, needs boiler: timeout\n"),
+            (vec![stood],                             "books: heat did not close when it was judged last\n"),
+            (vec![node("electricity", "closes"), node("heat network", "cannot_be_judged")],
+             "books: electricity closes; heat network cannot be judged, what is lost on the way has no meter\n"),
+        ];
+        for (nodes, expected) in cases {
+            assert_eq!(books(&json!({"nodes": nodes})), expected);
+        }
+        assert_eq!(books(&Json::Null), "books: not judged yet\n");
+    }
+
+    #[test]
+    fn suspects_and_counters_that_drift_stand_below_it() {
+        let day = |pct: f64| json!({"drift_pct": pct});
+        let drift = |meter: &str, level: &str| {
+            json!({"meter": meter, "counter": "positive", "level": level,
+                   "today": day(-2.5), "yesterday": null})
+        };
+        let closure = json!({
+            "nodes": [],
+            "reconciliation": {"suspects": [{"meters": [{"meter": "oven"}, {"meter": "light"}]}]},
+            "drift": [drift("hall", "within"), drift("roof", "warn")],
+        });
+        assert_eq!(
+            books(&closure),
+            "books: not judged yet\nsuspects: oven, light\n\
+             drift of roof (positive): -2.50 % today, -- yesterday (warn)\n"
+        );
+    }
 }

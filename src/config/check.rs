@@ -94,7 +94,7 @@ fn read(root: &Table<'_>) -> Option<Setup> {
     // Read whatever the rest came to: a mistake in one table hides none in another.
     let (every_load_metered, losses) = balance(root);
     let mut relations = relations::check(root, &mut read);
-    let checks = checks::checks(root, &read.meters);
+    let checks = checks::checks(root, &read.meters, &read.told);
     relations.gaps = gaps::gaps(root);
     // Asked for also where there is no park to read them with.
     let _ = (root.has("allocation"), root.has("carbon"));

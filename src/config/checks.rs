@@ -10,15 +10,26 @@
 //! aperture_m2 = 10000
 //! ```
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::read::{Table, closest, list};
 use super::units::{self, measure};
+use crate::domain::closure::{Class, Told};
 use crate::domain::heat::fluid::Fluid;
 use crate::domain::meter::{Meter, Pipe};
 use crate::domain::plausibility::{CHECKS, CheckRow, CheckSettings, Facts, Settings};
 
 /// Reads `[checks]`; every check is on where nothing is said.
-pub fn checks(root: &Table<'_>, meters: &[Meter]) -> Settings {
+pub fn checks(root: &Table<'_>, meters: &[Meter], told: &BTreeMap<Arc<str>, Told>) -> Settings {
     let mut settings = Settings::default();
+    for (id, accuracy) in told {
+        let facts = Facts {
+            accuracy: *accuracy,
+            ..Facts::default()
+        };
+        settings.facts.insert(id.to_string(), facts);
+    }
     if !root.has("checks") {
         return settings;
     }
@@ -36,7 +47,15 @@ pub fn checks(root: &Table<'_>, meters: &[Meter]) -> Settings {
     if table.has("facts") {
         for (id, inner) in table.named("facts") {
             is_meter(&inner, "", id, meters);
-            settings.facts.insert(id.to_owned(), facts(&inner, meters));
+            let mut facts = facts(&inner, meters);
+            if let Some(accuracy) = told.get(id) {
+                if !facts.accuracy.is_nothing() {
+                    let remedy = "leave one of the two out";
+                    inner.problem("class_pct", "the meter says its class itself", remedy);
+                }
+                facts.accuracy = *accuracy;
+            }
+            settings.facts.insert(id.to_owned(), facts);
             inner.finish();
         }
     }
@@ -104,7 +123,10 @@ fn facts(table: &Table<'_>, meters: &[Meter]) -> Facts {
     Facts {
         nominal_voltage: amount("nominal_voltage", "230V", "V"),
         single_phase: table.flag("single_phase").unwrap_or(false),
-        class_pct: table.number_in("class_pct", 0.05, 20.0),
+        accuracy: Told {
+            class: table.number_in("class_pct", 0.05, 20.0).map(Class::Percent),
+            ..Told::default()
+        },
         export_limit_w: amount("export_limit", "500kW", "W"),
         submeters: meter_names(table, "submeters", meters),
         aperture_m2: table.number_in("aperture_m2", 0.1, 1e8),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::accuracy;
 use super::check::name;
 use super::endpoint::Known;
 use super::heat;
@@ -14,6 +15,7 @@ use super::relations::Said;
 use super::sensor::sensor;
 use super::template::Shared;
 use super::units;
+use crate::domain::closure::Told;
 use crate::domain::meter::{Carrier, HeatFromFlow, Meter, ROLES, Role};
 use crate::domain::units::Power;
 use crate::source::{modbus, mqtt};
@@ -36,6 +38,8 @@ pub struct Read {
     pub templates: Vec<Shared>,
     /// What registers are multiplied by, of meters that show secondary values.
     pub multipliers: BTreeMap<Arc<str>, (i128, i128)>,
+    /// How wrong meters may be, where that is told.
+    pub told: BTreeMap<Arc<str>, Told>,
     /// Every id so far, also of meters with a mistake elsewhere.
     pub(super) ids: Vec<String>,
     /// What the meters say of each other.
@@ -51,6 +55,13 @@ impl Read {
             .any(|known| Arc::ptr_eq(known, template))
         {
             self.templates.push(Arc::clone(template));
+        }
+    }
+
+    /// Takes note of how wrong a meter may be.
+    pub(super) fn tells(&mut self, id: &Arc<str>, accuracy: Told) {
+        if !accuracy.is_nothing() {
+            self.told.insert(Arc::clone(id), accuracy);
         }
     }
 }
@@ -87,6 +98,7 @@ pub(super) struct Common {
     pub(super) ratios: Ratios,
     pub(super) rated: Option<Power>,
     pub(super) heat_from_flow: Option<HeatFromFlow>,
+    pub(super) accuracy: Told,
 }
 
 pub(super) fn common(table: &Table<'_>, ids: &mut Vec<String>) -> Common {
@@ -146,6 +158,7 @@ pub(super) fn common_as(
         None
     };
     Common {
+        accuracy: accuracy::told(table, role),
         id: id.map(Arc::from),
         role,
         invert,

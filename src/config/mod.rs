@@ -10,6 +10,7 @@
 //! written: the file says where a secret is, [`SecretSource::load`] fetches it when
 //! the daemon starts.
 
+mod accuracy;
 pub mod broker;
 pub mod bus;
 mod carbon;

@@ -81,6 +81,7 @@ pub(super) fn meter(table: &Table<'_>, around: &Around<'_>, read: &mut Read) {
         read.multipliers.insert(Arc::clone(&id), ratio);
     }
     let (found, asked) = models.flatten().unzip();
+    read.tells(&id, common.accuracy);
     let meter = Meter {
         id,
         role,

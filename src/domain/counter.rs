@@ -244,6 +244,12 @@ impl Counter {
         }
     }
 
+    /// What a count is worth, as the device told last or the configuration says.
+    #[must_use]
+    pub fn unit(&self) -> CountUnit {
+        self.unit
+    }
+
     /// When the last booked reading was.
     #[must_use]
     pub fn last_at(&self) -> Option<Timestamp> {

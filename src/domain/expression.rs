@@ -188,6 +188,13 @@ impl Expression {
         )
     }
 
+    /// The meters with their factors, as nearest floats.
+    pub fn terms(&self) -> impl Iterator<Item = (&Arc<str>, f64)> {
+        self.terms
+            .iter()
+            .map(|term| (&term.meter, term.factor.as_f64()))
+    }
+
     /// The energy, exact and rounded once; unknown if that of one meter is, and every
     /// such meter is named.
     pub fn energy(&self, of: &dyn Fn(&str) -> Stated<MilliwattHours>) -> Stated<MilliwattHours> {

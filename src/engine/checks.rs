@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use super::Engine;
 use crate::domain::flow::Powers;
 use crate::domain::meter::Park;
-use crate::domain::plausibility::{Change, Finding, Moment, Plausibility, Settings, Unjudged};
+use crate::domain::plausibility::{
+    Change, Finding, MeterDrift, Moment, Plausibility, Settings, Unjudged,
+};
 use crate::domain::snapshot::Reading;
 
 /// Key of the row of the checks; no meter has such a name.
@@ -55,6 +57,12 @@ impl Checks {
     /// What they have found and is not over.
     pub fn findings(&self) -> Arc<[Finding]> {
         Arc::clone(&self.findings)
+    }
+
+    /// Every counter against its flow.
+    pub fn drifts(&self, settings: &Settings) -> Vec<MeterDrift> {
+        let all = self.all.as_ref();
+        all.map_or(Vec::new(), |all| all.drifts(settings))
     }
 
     /// Their row of state.

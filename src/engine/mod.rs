@@ -14,6 +14,7 @@
 pub mod book;
 mod check;
 mod checks;
+mod closing;
 mod derived;
 mod events;
 mod gaps;
@@ -33,7 +34,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::balance::{self, Said, powers, settle_from, stated};
-use crate::domain::event::MeterEvent;
+use crate::domain::closure::NodeChange;
+use crate::domain::event::{MeterEvent, corrected};
 use crate::domain::flow::Powers;
 use crate::domain::interval::{CLOSE_AFTER_S, Channel, Entry, ExportShape, Interval, Span};
 use crate::domain::meter::{Meter, MeterIndex, Park};
@@ -45,6 +47,8 @@ use book::{Calendar, MeterBook};
 pub use check::HeatCheck;
 pub use checks::CHECKS_STATE;
 use checks::Checks;
+use closing::Closing;
+pub use closing::{CLOSURE_STATE, Closure};
 use gaps::Gaps;
 pub use gaps::IRRADIANCE_STATE;
 use hear::{Feeds, feeds};
@@ -94,6 +98,8 @@ pub struct Frame {
     pub open: Arc<[Interval]>,
     /// What the checks have found and is not over.
     pub findings: Arc<[Finding]>,
+    /// Whether the books close.
+    pub closure: Arc<Closure>,
 }
 
 /// What a tick brought.
@@ -107,6 +113,8 @@ pub struct Tick {
     pub closed: Vec<(Span, ExportShape)>,
     /// Findings that came or went.
     pub changes: Vec<Change>,
+    /// Nodes that ceased to close, or close again.
+    pub nodes: Vec<NodeChange>,
 }
 
 /// The part of a tick that moves the books.
@@ -149,6 +157,7 @@ pub struct Engine {
     open: Arc<[Interval]>,
     checks: Checks,
     gaps: Gaps,
+    closing: Closing,
 }
 
 impl Engine {
@@ -186,6 +195,7 @@ impl Engine {
         Self {
             checks: Checks::new(&park, settings, left(CHECKS_STATE)),
             gaps: Gaps::new(&park, left(IRRADIANCE_STATE)),
+            closing: Closing::new(&park, settings, left(CLOSURE_STATE)),
             calendar: Calendar {
                 zone: park.time_zone.clone(),
                 minutes: park.settlement_minutes,
@@ -274,12 +284,14 @@ impl Engine {
             ratios,
             open: Arc::clone(&self.open),
             findings: self.checks.findings(),
+            closure: self.closing.view(),
         };
         Tick {
             frame,
             entries,
             closed,
             changes: struck.changes,
+            nodes: self.closing.take_changes(),
         }
     }
 
@@ -302,6 +314,7 @@ impl Engine {
         self.shape_export(&powers, now);
         self.last_tick = Some(now);
         let closed = self.close(now, started);
+        self.closing.drifts(now, &self.checks);
         Struck {
             powers,
             changes,
@@ -331,6 +344,7 @@ impl Engine {
             ratios,
             open: Arc::clone(&self.open),
             findings: self.checks.findings(),
+            closure: self.closing.view(),
         }
     }
 
@@ -352,6 +366,7 @@ impl Engine {
         self.last_tick = earlier.last_tick;
         std::mem::swap(&mut self.checks, &mut earlier.checks);
         std::mem::swap(&mut self.gaps, &mut earlier.gaps);
+        std::mem::swap(&mut self.closing, &mut earlier.closing);
     }
 
     /// Every row of state, whether it changed or not: for an engine that goes on.
@@ -367,6 +382,7 @@ impl Engine {
         ));
         rows.extend(self.checks.row());
         rows.extend(self.gaps.row());
+        rows.push(self.closing.row());
         rows
     }
 
@@ -390,6 +406,7 @@ impl Engine {
         }
         rows.extend(self.checks.row_when_due(self.last_tick));
         rows.extend(self.gaps.row_when_due());
+        rows.extend(self.closing.row_when_changed());
         rows
     }
 
@@ -430,7 +447,10 @@ impl Engine {
                 }
             }
             let start = span.start.as_millisecond();
-            self.pending.remove(&start);
+            let mut entries = self.pending.remove(&start).unwrap_or_default();
+            let fresh = self.entries.iter().filter(|entry| entry.span == span);
+            entries.extend(fresh.map(|entry| corrected(entry.clone(), &self.events)));
+            self.closing.close(span, &entries, &self.books);
             let shaping = self.own.shapes.remove(&start).unwrap_or_default();
             closed.push((span, shaping.of(span.ms())));
         }

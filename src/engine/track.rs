@@ -196,6 +196,11 @@ impl Track {
         self.reach_ms
     }
 
+    /// What a count of its register is worth, Wh; none without a register.
+    pub(super) fn step_wh(&self) -> Option<f64> {
+        Some(self.counter.as_ref()?.unit().as_watt_hours())
+    }
+
     /// Which channel this is.
     #[must_use]
     pub fn channel(&self) -> Channel {

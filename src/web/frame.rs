@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use super::closure::ClosureJson;
 use super::live::{HeatView, LiveView, MeterView, Place, VERSION, seconds};
 use crate::domain::boundary::Netting;
 use crate::domain::flow::{FLOWS, FlowRow, Stated};
@@ -142,6 +143,7 @@ struct LiveJson<'a> {
     meters: Vec<MeterJson<'a>>,
     sinks: Vec<SinkJson<'a>>,
     findings: Vec<FindingJson<'a>>,
+    closure: ClosureJson<'a>,
 }
 
 impl Serialize for LiveView {
@@ -208,6 +210,7 @@ impl Serialize for LiveView {
                     remedy: &finding.seen.remedy,
                 })
                 .collect(),
+            closure: ClosureJson::of(&self.closure, &self.place),
         }
         .serialize(serializer)
     }

@@ -18,7 +18,7 @@ use crate::domain::plausibility::Finding;
 use crate::domain::quality::{Quality, Reason};
 use crate::domain::snapshot::{Snapshot, Standing, Value, age};
 use crate::domain::units::to_f64;
-use crate::engine::{HeatCheck, MeterHeat};
+use crate::engine::{Closure, HeatCheck, MeterHeat};
 
 /// The version of this program: a page of another one reloads itself.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -240,6 +240,8 @@ pub struct LiveView {
     pub sinks: Vec<SinkView>,
     /// What the checks have found and is not over.
     pub findings: Arc<[Finding]>,
+    /// Whether the books close.
+    pub closure: Arc<Closure>,
 }
 
 impl LiveView {
@@ -259,6 +261,7 @@ impl LiveView {
             meters: Vec::new(),
             sinks: Vec::new(),
             findings: Arc::from([]),
+            closure: Arc::default(),
         }
     }
 

@@ -83,15 +83,20 @@ pub struct SinkNumbers {
     pub quarantined_rows: Option<u64>,
 }
 
-type Labels = Vec<(&'static str, String)>;
+pub(super) type Labels = Vec<(&'static str, String)>;
 type Reals = Family<Labels, Gauge<f64, AtomicU64>>;
 type Counts = Family<Labels, Counter>;
 
 /// A registry that forgets: it lives for one scrape.
-struct Scrape(Registry);
+pub(super) struct Scrape(Registry);
 
 impl Scrape {
-    fn reals(&mut self, name: &str, help: &str, rows: impl IntoIterator<Item = (Labels, f64)>) {
+    pub(super) fn reals(
+        &mut self,
+        name: &str,
+        help: &str,
+        rows: impl IntoIterator<Item = (Labels, f64)>,
+    ) {
         let family = Reals::default();
         let mut any = false;
         for (labels, value) in rows {
@@ -103,7 +108,7 @@ impl Scrape {
         }
     }
 
-    fn one_real(&mut self, name: &str, help: &str, value: Option<f64>) {
+    pub(super) fn one_real(&mut self, name: &str, help: &str, value: Option<f64>) {
         let Some(value) = value else { return };
         let gauge = Gauge::<f64, AtomicU64>::default();
         gauge.set(value);
@@ -130,7 +135,7 @@ impl Scrape {
     }
 }
 
-fn label(key: &'static str, value: &str) -> Labels {
+pub(super) fn label(key: &'static str, value: &str) -> Labels {
     vec![(key, value.to_owned())]
 }
 
@@ -303,6 +308,7 @@ pub(super) fn text(view: &LiveView, numbers: &Numbers, requests: u64, streams: u
     }
     scrape.0.register("build", "What runs", Info::new(build));
     live(&mut scrape, view);
+    super::closure::metrics(&mut scrape, view);
     meters(&mut scrape, view, &numbers.meters);
     sinks(&mut scrape, &numbers.sinks);
     journal(&mut scrape, numbers);

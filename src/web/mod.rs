@@ -17,6 +17,7 @@
 
 pub mod api;
 pub mod assets;
+mod closure;
 pub mod frame;
 pub mod guard;
 pub mod health;

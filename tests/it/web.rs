@@ -1,5 +1,6 @@
 //! The web part through real HTTP: a made-up park behind a real server.
 
+mod closure;
 mod findings;
 mod limits;
 mod page;

@@ -48,6 +48,7 @@ fn one(table: &Table<'_>, captured: &Captured, brokers: &Known, read: &mut Read)
     };
     let whole = meant.is_some();
     let meant = meant.unwrap_or_default();
+    read.tells(&id, common.accuracy);
     let meter = Meter {
         id,
         role,

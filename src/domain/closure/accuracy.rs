@@ -9,6 +9,9 @@ const RECTANGLE: f64 = 1.732_050_807_568_877_2;
 /// √6: from the step of a register to that of a difference of two readings.
 const TRIANGLE: f64 = 2.449_489_742_783_178;
 
+/// Part of the nameplate that a meter does not see: its start-up current.
+pub const UNSEEN_PART: f64 = 0.002;
+
 /// What is known of a measuring point.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Accuracy {
@@ -73,37 +76,4 @@ impl Uncertainty {
 #[must_use]
 pub fn quantum_uncertainty(step: f64) -> f64 {
     step.abs() / TRIANGLE
-}
-
-/// The accuracy class of a heat meter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HeatClass {
-    /// Class 1.
-    One,
-    /// Class 2.
-    Two,
-    /// Class 3.
-    Three,
-}
-
-/// The maximum permissible error of a heat meter, percent: of flow sensor, temperature
-/// pair and calculator. The legal limit is their sum; for statistics they are combined
-/// in quadrature.
-///
-/// `flow_ratio` is the nominal flow over the flow (`qp/q`), `spread_ratio` the least
-/// permissible temperature difference over the one there is.
-///
-/// # Source
-///
-/// MID 2014/32/EU, annex VI (MI-004), and the manufacturers' tables of EN 1434 quoted in
-/// `tests/fixtures/meter_uncertainty.csv`.
-#[must_use]
-pub fn heat_error(class: HeatClass, flow_ratio: f64, spread_ratio: f64) -> [f64; 3] {
-    let (base, slope) = match class {
-        HeatClass::One => (1.0, 0.01),
-        HeatClass::Two => (2.0, 0.02),
-        HeatClass::Three => (3.0, 0.05),
-    };
-    let flow = f64::min(base + slope * flow_ratio, 5.0);
-    [flow, 0.5 + 3.0 * spread_ratio, 0.5 + spread_ratio]
 }

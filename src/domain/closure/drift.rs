@@ -36,6 +36,18 @@ pub enum DriftLevel {
     Alarm,
 }
 
+impl DriftLevel {
+    /// The name in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Within => "within",
+            Self::Warn => "warn",
+            Self::Alarm => "alarm",
+        }
+    }
+}
+
 /// Counter against integrated power.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Drift {

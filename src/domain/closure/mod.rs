@@ -11,10 +11,20 @@
 //! may be a cloud between two readings, a lasting one is a wrong meter.
 
 mod accuracy;
+mod class;
 mod drift;
+mod monitor;
+mod node;
+mod reconciled;
+mod values;
 
-pub use accuracy::{Accuracy, HeatClass, Ramp, Uncertainty, heat_error, quantum_uncertainty};
+pub use accuracy::{Accuracy, Ramp, UNSEEN_PART, Uncertainty, quantum_uncertainty};
+pub use class::{Class, TRANSFORMER_CLASSES, Told, transformer_pct};
 pub use drift::{Drift, DriftLevel, DriftLimits, drift};
+pub use monitor::{Judged, Monitor, NodeChange, NodeView, Past, Settings, State};
+pub use node::{LOSSES_PCT, Node, Open, Part, balance_parts, nodes};
+pub use reconciled::{Reconciliation, Suspect, SuspectMeter};
+pub use values::{Amounts, Missing, Worth};
 
 use super::flow::Stated;
 
@@ -103,6 +113,18 @@ impl Watch {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self { limits, row: 0 }
+    }
+
+    /// The same row under the limits of today.
+    #[must_use]
+    pub fn under(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// Intervals in a row that exceeded.
+    #[must_use]
+    pub fn row(&self) -> u32 {
+        self.row
     }
 
     /// Takes in an interval. One that is unknown neither ends a row nor adds to it.

@@ -65,45 +65,6 @@ fn steps_of_registers_agree_with_their_vectors() {
     }
 }
 
-/// Source: meter_uncertainty.csv.
-#[test]
-fn errors_of_heat_meters_agree_with_their_vectors() {
-    let text = include_str!("../../../tests/fixtures/meter_uncertainty.csv");
-    let rows = text.lines().filter(|line| line.starts_with("heat,"));
-    let mut compared = 0;
-    for row in rows {
-        let of: Vec<f64> = row
-            .split(',')
-            .skip(1)
-            .map(|cell| cell.parse().unwrap())
-            .collect();
-        let class = match of[0] {
-            1.0 => HeatClass::One,
-            2.0 => HeatClass::Two,
-            _ => HeatClass::Three,
-        };
-        let parts = heat_error(class, of[1], of[2] / of[3]);
-        let sum: f64 = parts.iter().sum();
-        let square: f64 = parts.iter().map(|part| part * part).sum();
-        let found = [
-            parts[0],
-            parts[1],
-            parts[2],
-            sum,
-            sum / 3_f64.sqrt(),
-            (square / 3.0).sqrt(),
-        ];
-        for (ours, expected) in found.iter().zip(&of[4..]) {
-            assert!(
-                (ours - expected).abs() <= 5e-5 + 1e-12,
-                "{row}: {ours} {expected}"
-            );
-        }
-        compared += 1;
-    }
-    assert_eq!(compared, 15);
-}
-
 #[test]
 fn every_cause_counts_once() {
     let accuracy = Accuracy {

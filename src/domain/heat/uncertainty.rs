@@ -143,39 +143,9 @@ impl ElectricClass {
     }
 }
 
-/// What stands between a conductor and the register of its energy.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ElectricChain {
-    /// Greatest error of the meter, %.
-    pub meter_pct: f64,
-    /// Greatest error of the current transformers, %; zero for a meter that has none.
-    pub current_transformer_pct: f64,
-    /// Greatest error of the voltage transformers, %; zero for a meter that has none.
-    pub voltage_transformer_pct: f64,
-    /// What one count of the register is worth on the primary side, in the unit of the
-    /// energy.
-    pub quantum: f64,
-}
-
-impl ElectricChain {
-    /// Square of the standard uncertainty of an energy between two readings.
-    ///
-    /// Each reading is cut to a count, so their difference is off by `quantum / √6`.
-    #[must_use]
-    pub fn variance(&self, energy: f64) -> f64 {
-        let parts = [
-            self.meter_pct,
-            self.current_transformer_pct,
-            self.voltage_transformer_pct,
-        ];
-        let of_energy = energy / 100.0 / RECTANGLE;
-        squares(&parts) * of_energy * of_energy + self.quantum * self.quantum / 6.0
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::vectors::{Table, close};
+    use super::super::vectors::Table;
     use super::*;
 
     fn class(name: &str) -> HeatClass {
@@ -229,30 +199,6 @@ mod tests {
             (10.0, f64::NAN),
         ] {
             assert_eq!(of(flow, spread), None, "{flow} {spread}");
-        }
-    }
-
-    /// 1000 kWh: 0.5 % and 0.5 % are 4.0825 kWh, a count of 1 kWh adds 0.4082 kWh.
-    #[test]
-    fn parts_of_an_electric_chain_add_as_squares() {
-        let chain = |transformer: f64, quantum| ElectricChain {
-            meter_pct: ElectricClass::named("0.5S").unwrap().normal_pct,
-            current_transformer_pct: transformer,
-            voltage_transformer_pct: 0.0,
-            quantum,
-        };
-        #[rustfmt::skip]
-        let cases = [
-            // CT %  count  energy    u
-            (0.0,    0.0,   1_000.0,  2.886_751),
-            (0.5,    0.0,   1_000.0,  4.082_483),
-            (0.5,    1.0,   1_000.0,  4.102_845),
-            (0.5,    0.0,  -1_000.0,  4.082_483),
-            (0.0,    6.0,       0.0,  2.449_490),
-        ];
-        for (transformer, quantum, energy, u) in cases {
-            let ours = chain(transformer, quantum).variance(energy).sqrt();
-            close(ours, u, 1e-6, &format!("{transformer} {quantum} {energy}"));
         }
     }
 

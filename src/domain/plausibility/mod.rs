@@ -32,8 +32,10 @@ mod storage;
 mod sun;
 mod table;
 
+pub use electrical::drift::MeterDrift;
 pub use finding::{Change, Finding, Judged, Seen};
 pub use look::Moment;
+pub use pair::Sums;
 pub use round::{Plausibility, Unjudged};
 pub use settings::{CheckSettings, Facts, Param, Settings};
 pub use table::{CHECKS, CheckRow, Pace};

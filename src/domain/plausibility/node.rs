@@ -7,22 +7,12 @@
 
 use std::collections::HashMap;
 
+pub use crate::domain::closure::Part;
 use crate::domain::meter::{Carrier, MeterIndex};
 use crate::domain::units::to_f64;
 
 /// Part of an interval that must be known: half of it is an interval of its own.
 const COVERED: f64 = 0.5;
-
-/// A member of a node.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Part {
-    /// The meter.
-    pub meter: MeterIndex,
-    /// In which balance.
-    pub carrier: Carrier,
-    /// 1 for what flows in, -1 for what flows out.
-    pub sign: f64,
-}
 
 /// What a node balances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,6 +12,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::units::to_f64;
 
+/// Both sides over some time.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Sums {
+    /// What the flow amounts to, in its unit times hours.
+    pub integrated: f64,
+    /// What was counted.
+    pub counted: f64,
+    /// Over which time, ms.
+    pub covered_ms: i64,
+    /// Whether the values are known to be wrong.
+    pub tainted: bool,
+}
+
 /// Both sides of a day so far.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Pair {
@@ -31,9 +44,30 @@ pub struct Pair {
     pub covered_ms: i64,
     /// Whether the values of today are known to be wrong.
     pub tainted: bool,
+    /// The day before; none before the first.
+    #[serde(default)]
+    pub yesterday: Option<Sums>,
+    /// All days before today.
+    #[serde(default)]
+    pub before: Sums,
 }
 
 impl Pair {
+    /// The day so far.
+    pub fn today(&self) -> Sums {
+        Sums {
+            integrated: self.integrated,
+            counted: self.counted,
+            covered_ms: self.covered_ms,
+            tainted: self.tainted,
+        }
+    }
+
+    /// Whether both sides were ever heard together.
+    pub fn was_compared(&self) -> bool {
+        self.covered_ms > 0 || self.before.covered_ms > 0
+    }
+
     /// The flow at a moment.
     pub fn flows(&mut self, at: i64, flow: f64, gap_ms: i64) {
         if let Some((then, was)) = self.flow {
@@ -84,6 +118,11 @@ impl Pair {
 
     /// Begins a day.
     pub fn new_day(&mut self) {
+        let day = self.today();
+        self.before.integrated += day.integrated;
+        self.before.counted += day.counted;
+        self.before.covered_ms += day.covered_ms;
+        self.yesterday = Some(day);
         (self.integrated, self.counted) = (0.0, 0.0);
         (self.covered_ms, self.tainted) = (0, false);
     }

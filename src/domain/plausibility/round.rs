@@ -8,13 +8,15 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::ear::Ear;
+use super::electrical::drift::MeterDrift;
 use super::finding::{Change, Finding, Judged};
 use super::hold::{Hold, Turn};
 use super::look::{Layout, Look, Memory, Moment, Site};
 use super::node::{Kind, Node, Part};
 use super::settings::{CheckSettings, Facts, Settings};
 use super::table::{CHECKS, CheckRow, Pace, Subject};
-use crate::domain::meter::{Carrier, MeterIndex, Park, Term};
+use crate::domain::closure::balance_parts;
+use crate::domain::meter::{Carrier, MeterIndex, Park};
 use crate::domain::snapshot::Reading;
 use crate::domain::sun::sun;
 use crate::domain::units::{to_f64, to_i64};
@@ -331,6 +333,15 @@ impl Plausibility {
         silent.collect()
     }
 
+    /// Every counter against its flow, in the order of the meters.
+    #[must_use]
+    pub fn drifts(&self, settings: &Settings) -> Vec<MeterDrift> {
+        let limits = super::electrical::drift::limits(settings.of(14));
+        let meters = self.park.meters.iter().zip(&self.ears);
+        let all = meters.map(|(meter, ear)| super::electrical::drift::drifts(meter, ear, limits));
+        all.flatten().collect()
+    }
+
     /// What must outlive this run.
     #[must_use]
     pub fn state(&self) -> String {
@@ -413,25 +424,12 @@ fn cells(park: &Park, site: &Site, nodes: &[Node], settings: &Settings) -> Vec<C
 fn nodes(park: &Park, facts: &[Facts]) -> Vec<Node> {
     let mut nodes = Vec::new();
     for carrier in [Carrier::Electricity, Carrier::Heat] {
-        let parts: Vec<Part> = park
-            .meters
-            .iter()
-            .enumerate()
-            .filter_map(|(meter, known)| {
-                let sign = sign(known.role.term(carrier)?, park);
-                Some(Part {
-                    meter,
-                    carrier,
-                    sign: sign?,
-                })
-            })
-            .collect();
+        let parts = balance_parts(park, carrier);
         let closed = match carrier {
             Carrier::Electricity => park.every_load_metered,
-            Carrier::Heat => parts.iter().any(|part| part.sign < 0.0),
+            Carrier::Heat => true,
         };
-        let both_ways = parts.iter().any(|part| part.sign > 0.0);
-        if closed && both_ways {
+        if closed && !parts.is_empty() {
             nodes.push(Node::new(Kind::Balance(carrier), parts));
         }
     }
@@ -457,20 +455,4 @@ fn nodes(park: &Park, facts: &[Facts]) -> Vec<Node> {
         nodes.extend(parts.map(|parts| Node::new(Kind::Feeder, parts)));
     }
     nodes
-}
-
-/// Which way a term counts in its balance; none where it counts nowhere.
-fn sign(term: Term, park: &Park) -> Option<f64> {
-    let has_feed = || {
-        let mut meters = park.meters.iter();
-        meters.any(|meter| meter.role.heat == Some(Term::HeatFeed))
-    };
-    match term {
-        Term::Grid | Term::Generator | Term::Battery => Some(1.0),
-        Term::SolarField | Term::Boiler | Term::ElectricBoilerHeat => Some(1.0),
-        Term::HeatPumpHeat | Term::HeatStorage => Some(1.0),
-        Term::Load | Term::HeatToPower | Term::HeatFeed => Some(-1.0),
-        // What customers take has entered the network before.
-        Term::HeatConsumer => (!has_feed()).then_some(-1.0),
-    }
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::table::CHECKS;
+use crate::domain::closure::{self, Told};
 use crate::domain::heat::fluid::Fluid;
 use crate::domain::meter::Pipe;
 
@@ -77,8 +78,8 @@ pub struct Facts {
     pub nominal_voltage: Option<f64>,
     /// Whether a generator behind it feeds one phase only.
     pub single_phase: bool,
-    /// Largest permitted error of meter and transformers, percent of reading.
-    pub class_pct: Option<f64>,
+    /// How wrong the meter and its transformers may be.
+    pub accuracy: Told,
     /// What may be exported here by contract, W.
     pub export_limit_w: Option<f64>,
     /// Meters behind it, which together measure the same.
@@ -133,5 +134,24 @@ impl Settings {
     pub fn of(&self, number: u8) -> Option<&CheckSettings> {
         let place = CHECKS.iter().position(|row| row.number == number)?;
         self.checks.get(place)?.as_ref()
+    }
+
+    /// The same thresholds and facts for the monitor of the books: it judges registers as
+    /// check 16 judges powers.
+    #[must_use]
+    pub fn closure(&self) -> closure::Settings {
+        let facts = self.facts.iter();
+        let told = facts.filter(|(_, facts)| !facts.accuracy.is_nothing());
+        let complete = self.facts.iter();
+        let complete = complete.filter(|(_, facts)| !facts.submeters.is_empty());
+        closure::Settings {
+            limits: super::balance::node::limits(self.of(16)),
+            told: told
+                .map(|(id, facts)| (id.as_str().into(), facts.accuracy))
+                .collect(),
+            complete: complete
+                .map(|(id, facts)| (id.clone(), facts.submeters.clone()))
+                .collect(),
+        }
     }
 }

@@ -254,7 +254,7 @@ impl Factors {
     /// Columns of zeros make Q square, so that it spans the left null space as well.
     fn new(open: &DMatrix<f64>) -> Self {
         let (rows, columns) = open.shape();
-        if columns == 0 {
+        if columns == 0 || rows == 0 {
             return Self {
                 q: DMatrix::identity(rows, rows),
                 r: DMatrix::zeros(0, 0),
@@ -270,7 +270,9 @@ impl Factors {
         let mut places = RowDVector::from_iterator(width, places);
         factors.p().permute_columns(&mut places);
         let largest = r.get((0, 0)).map_or(0.0, |pivot| pivot.abs());
-        let pivots = r.diagonal();
+        // With more variables than constraints R is wider than high.
+        let depth = r.nrows().min(width);
+        let pivots = r.view((0, 0), (depth, depth)).diagonal();
         let rank = pivots
             .iter()
             .take_while(|pivot| pivot.abs() > RANK * largest && largest > 0.0)

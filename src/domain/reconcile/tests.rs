@@ -253,6 +253,27 @@ fn what_occurs_nowhere_is_left_open_and_unchecked() {
     assert_eq!(found.measured[2].value, 7.0);
 }
 
+/// A park in which most meters are silent.
+#[test]
+fn more_unmeasured_variables_than_constraints_leave_what_they_leave_open() {
+    let readings = measured(&[("main", 10.0, 0.3), ("a", 4.0, 0.4)]);
+    let nodes = [
+        balance("bus", "main - b - c - d"),
+        balance("hall", "a - room"),
+    ];
+    let found = reconcile(&readings, &arcs(&["b", "c", "d", "room"]), &nodes).unwrap();
+    let values: Vec<Option<f64>> = found
+        .unmeasured
+        .iter()
+        .map(|one| one.value.map(|(value, _)| value))
+        .collect();
+    assert_eq!(values[..3], [None, None, None]);
+    assert!((values[3].unwrap() - 4.0).abs() < 1e-12);
+    assert_eq!((found.global, found.unchecked().count()), (None, 2));
+    let nothing = reconcile(&readings, &arcs(&["b"]), &[]).unwrap();
+    assert_eq!(nothing.unmeasured[0].value, None);
+}
+
 #[test]
 fn without_redundancy_nothing_is_tested_and_the_unmeasured_is_computed() {
     let readings = measured(&[("main", 10.0, 0.3), ("a", 4.0, 0.4)]);

@@ -6,12 +6,14 @@
 
 use super::super::finding::{Judged, seen};
 use super::super::look::{Look, Memory, Site, need};
-use super::super::node::{Kind, Means, Node};
-use super::super::settings::limits;
+use super::super::node::{Means, Node};
+use super::super::settings::{CheckSettings, limits};
 use super::super::table::{Subject, nodes};
-use crate::domain::closure::{self, Accuracy, Member, Ramp, Uncertainty, Verdict, Watch};
+use crate::domain::closure::{
+    self, Accuracy, LOSSES_PCT, Member, Ramp, UNSEEN_PART, Uncertainty, Verdict, Watch,
+};
 use crate::domain::flow::Known;
-use crate::domain::meter::{Carrier, Park};
+use crate::domain::meter::Park;
 use crate::domain::units::to_i64;
 
 /// The row is counted by the watch: one flagged interval is a finding.
@@ -20,14 +22,6 @@ const TIMES: f64 = 1.0;
 const UNCERTAINTIES: f64 = 3.0;
 /// Intervals in a row.
 const IN_A_ROW: f64 = 3.0;
-/// Meters of class 1 with current transformers of class 0.5, where nothing is told.
-const ELECTRIC_PCT: f64 = 1.5;
-/// Heat meters of class 2 at their usual spread, where nothing is told.
-const HEAT_PCT: f64 = 5.0;
-/// Configured losses are a nameplate's, not a measurement.
-const LOSSES_PCT: f64 = 20.0;
-/// Part of the nameplate that a meter does not see: its start-up current.
-const UNSEEN_PART: f64 = 0.002;
 
 limits! {
     times: TIMES "" 1.0 to 1.0 "how often it must be flagged";
@@ -39,15 +33,25 @@ pub fn subjects(_: &Park, _: &Site, all: &[Node]) -> Vec<Subject> {
     nodes(all, |node| !node.is_feeder())
 }
 
-pub fn judge(look: &Look<'_>, memory: &mut Memory) -> Judged {
-    let limits = Limits::of(look.values);
-    let (node, means) = need!(look.means(), "a meter of the balance was silent");
-    let residual = closure::residual(&members(look, node, means));
-    let allowed = closure::Limits {
+/// When a residual is flagged, by the settings of the check or as where it has none.
+pub fn limits(settings: Option<&CheckSettings>) -> closure::Limits {
+    let values = settings.map_or(&[][..], |settings| &settings.values);
+    allowed(&Limits::of(values))
+}
+
+fn allowed(limits: &Limits) -> closure::Limits {
+    closure::Limits {
         uncertainties: limits.uncertainties,
         // Flagged is what exceeds this number.
         in_a_row: u32::try_from(to_i64(limits.in_a_row) - 1).unwrap_or(0),
-    };
+    }
+}
+
+pub fn judge(look: &Look<'_>, memory: &mut Memory) -> Judged {
+    let limits = Limits::of(look.values);
+    let allowed = allowed(&limits);
+    let (_, means) = need!(look.means(), "a meter of the balance was silent");
+    let residual = closure::residual(&members(look, means));
     let watch = memory.watch.get_or_insert_with(|| Watch::new(allowed));
     match watch.hear(&residual) {
         Verdict::Closed | Verdict::Exceeded(_) => Judged::Clear,
@@ -73,37 +77,32 @@ pub fn judge(look: &Look<'_>, memory: &mut Memory) -> Judged {
 }
 
 /// The members with what a correct meter may be off by.
-fn members(look: &Look<'_>, node: &Node, means: &Means) -> Vec<Member> {
-    let usual = match node.kind {
-        Kind::Balance(Carrier::Heat) => HEAT_PCT,
-        Kind::Balance(Carrier::Electricity) | Kind::Feeder => ELECTRIC_PCT,
-    };
-    let member = |sign: f64, value: f64, class_pct: f64, quantum: f64| {
-        let accuracy = Accuracy {
-            class_pct,
-            quantum,
-            ..Accuracy::default()
-        };
-        Member {
-            sign,
-            value: Ok(Known::given(value)),
-            uncertainty: Uncertainty::of(value, &accuracy, Ramp::default()).combined(),
-        }
+fn members(look: &Look<'_>, means: &Means) -> Vec<Member> {
+    let member = |sign: f64, value: f64, accuracy: &Accuracy| Member {
+        sign,
+        value: Ok(Known::given(value)),
+        uncertainty: Uncertainty::of(value, accuracy, Ramp::default()).combined(),
     };
     let mut members: Vec<Member> = means
         .members
         .iter()
         .map(|(part, mean)| {
-            let told = look.facts_of(part.meter).and_then(|facts| facts.class_pct);
-            let rated = look
-                .park
-                .meters
-                .get(part.meter)
-                .and_then(|meter| meter.rated);
-            let unseen = rated.map_or(0.0, |rated| UNSEEN_PART * rated.as_watts());
-            member(part.sign, *mean, told.unwrap_or(usual), unseen)
+            let told = look.facts_of(part.meter).map(|facts| facts.accuracy);
+            let meter = look.park.meters.get(part.meter);
+            let rated = meter.and_then(|meter| meter.rated);
+            let rated = rated.map(|rated| rated.as_watts());
+            let load = rated.map(|rated| mean / rated);
+            let accuracy = Accuracy {
+                quantum: rated.map_or(0.0, |rated| UNSEEN_PART * rated),
+                ..told.unwrap_or_default().accuracy(part.carrier, load)
+            };
+            member(part.sign, *mean, &accuracy)
         })
         .collect();
-    members.push(member(-1.0, means.losses, LOSSES_PCT, 0.0));
+    let losses = Accuracy {
+        class_pct: LOSSES_PCT,
+        ..Accuracy::default()
+    };
+    members.push(member(-1.0, means.losses, &losses));
     members
 }

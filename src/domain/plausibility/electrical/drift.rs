@@ -1,14 +1,17 @@
 //! Check 14: a register against its power, a volume against its flow, day by day.
 
+use std::sync::Arc;
+
+use super::super::ear::Ear;
 use super::super::finding::{Judged, seen};
 use super::super::look::{Look, Memory, Site, need};
 use super::super::node::Node;
-use super::super::pair::Pair;
-use super::super::settings::limits;
+use super::super::pair::{Pair, Sums};
+use super::super::settings::{CheckSettings, limits};
 use super::super::table::{Subject, each};
-use crate::domain::closure::{DriftLevel, DriftLimits, drift};
+use crate::domain::closure::{Drift, DriftLevel, DriftLimits, drift};
 use crate::domain::interval::{Origin, channels};
-use crate::domain::meter::Park;
+use crate::domain::meter::{Meter, Park};
 use crate::domain::units::{MilliwattHours, to_f64, to_i64};
 
 /// A meter of class 1, and the trapezoids of its power.
@@ -19,6 +22,11 @@ const LEAST_PART: f64 = 0.01;
 const COVERED: f64 = 0.5;
 /// Counts of a register that are its rounding: at the beginning and end.
 const COUNTS: f64 = 2.0;
+/// Counts from which on a day of a meter without a nameplate says anything: their
+/// rounding is a small part.
+const LEAST_COUNTS: f64 = 400.0;
+/// Part of a day, an hour, from which on today says anything.
+const LEAST_DAY: f64 = 1.0 / 24.0;
 
 limits! {
     percent: PERCENT "%" 0.1 to 100.0 "how far they may be apart, of what was counted";
@@ -76,21 +84,110 @@ pub fn judge(look: &Look<'_>, _: &mut Memory) -> Judged {
     judged
 }
 
-/// One counter and its flow.
-fn of(pair: &Pair, limits: &Limits, step: f64, least: f64, energy: bool) -> Judged {
-    let known = to_f64(pair.covered_ms) >= COVERED * 86_400_000.0;
-    if pair.tainted || !known || pair.integrated.max(pair.counted) < least {
-        return Judged::Not("too little flowed, or too little of the day is known");
+/// The thresholds of the check, or those where it has none.
+pub fn limits(settings: Option<&CheckSettings>) -> Limits {
+    Limits::of(settings.map_or(&[][..], |settings| &settings.values))
+}
+
+/// What the drift monitor says of a counter of a meter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MeterDrift {
+    /// The meter.
+    pub meter: Arc<str>,
+    /// Which of its counters: the positive or negative way of its role, or its volume.
+    pub counter: &'static str,
+    /// Unit of the sums: Wh or m3.
+    pub unit: &'static str,
+    /// The day so far.
+    pub today: Sums,
+    /// The day before; none before the first.
+    pub yesterday: Option<Sums>,
+    /// All days, this one too.
+    pub all: Sums,
+    /// How much it matters, of the day before and of today as far as it goes; none where
+    /// too little of both is known.
+    pub level: Option<DriftLevel>,
+}
+
+impl Sums {
+    /// Integrated minus counted, as a part of counted; none if nothing was counted.
+    #[must_use]
+    pub fn ratio(&self) -> Option<f64> {
+        drift(
+            exact(self.integrated),
+            exact(self.counted),
+            DriftLimits::default(),
+        )?
+        .ratio
     }
-    // Volumes are compared as the same integers of a thousandth.
-    let exact = |amount: f64| Some(MilliwattHours(to_i64(amount * 1_000.0)));
+}
+
+/// The counters of a meter against their flows.
+pub fn drifts(meter: &Meter, ear: &Ear, limits: Limits) -> Vec<MeterDrift> {
+    let rated = meter.rated.map_or(0.0, |rated| rated.as_watts());
+    let of = |counter, unit, pair: &Pair, step: f64, rated: f64| {
+        let judge = |sums: &Sums, time: f64| {
+            let least = (limits.part * rated * time * 24.0).max(LEAST_COUNTS * step);
+            level(sums, &limits, step, least, time)
+        };
+        let today = pair.today();
+        let passed = to_f64(today.covered_ms) / 86_400_000.0;
+        let so_far = (passed >= LEAST_DAY).then(|| judge(&today, passed));
+        let before = pair.yesterday.map(|day| judge(&day, 1.0));
+        let found = [so_far.flatten(), before.flatten()];
+        let level = found.into_iter().flatten().map(|found| found.level).max();
+        MeterDrift {
+            meter: Arc::clone(&meter.id),
+            counter,
+            unit,
+            today,
+            yesterday: pair.yesterday,
+            all: Sums {
+                integrated: pair.before.integrated + today.integrated,
+                counted: pair.before.counted + today.counted,
+                covered_ms: pair.before.covered_ms + today.covered_ms,
+                tainted: false,
+            },
+            level,
+        }
+    };
+    let mut drifts = Vec::new();
+    let ways = ["positive", "negative"];
+    for ((way, pair), register) in ways.into_iter().zip(&ear.energy).zip(&ear.registers) {
+        if let Some(register) = register.filter(|_| pair.was_compared()) {
+            drifts.push(of(way, "Wh", pair, register.step_wh, rated));
+        }
+    }
+    if ear.volume.was_compared() {
+        drifts.push(of("volume", "m3", &ear.volume, 0.0, 0.0));
+    }
+    drifts
+}
+
+/// Volumes are compared as the same integers of a thousandth.
+fn exact(amount: f64) -> Option<MilliwattHours> {
+    Some(MilliwattHours(to_i64(amount * 1_000.0)))
+}
+
+/// How much the drift of some time matters; none where too little is known or flowed.
+/// `time` is in days.
+fn level(sums: &Sums, limits: &Limits, step: f64, least: f64, time: f64) -> Option<Drift> {
+    let known = to_f64(sums.covered_ms) >= COVERED * time * 86_400_000.0;
+    if sums.tainted || !known || sums.integrated.max(sums.counted) < least {
+        return None;
+    }
     let allowed = DriftLimits {
         warn: limits.percent / 100.0,
         alarm: limits.percent * 3.0 / 100.0,
         ignored: MilliwattHours(to_i64(COUNTS * step * 1_000.0)),
     };
-    let Some(found) = drift(exact(pair.integrated), exact(pair.counted), allowed) else {
-        return Judged::Not("it is not known");
+    drift(exact(sums.integrated), exact(sums.counted), allowed)
+}
+
+/// One counter and its flow.
+fn of(pair: &Pair, limits: &Limits, step: f64, least: f64, energy: bool) -> Judged {
+    let Some(found) = level(&pair.today(), limits, step, least, 1.0) else {
+        return Judged::Not("too little flowed, or too little of the day is known");
     };
     if found.level == DriftLevel::Within {
         return Judged::Clear;

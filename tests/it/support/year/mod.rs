@@ -129,8 +129,8 @@ pub fn run(settings: &Settings) -> Verdict {
         }
         run.world.second(begin + second, (month - 1) as usize);
         run.flow(second);
-        for meter in 0..METERS {
-            let period = ROWS[meter].period_s as i64;
+        for (meter, row) in ROWS.iter().enumerate() {
+            let period = row.period_s as i64;
             if meter != REST && (second + meter as i64 * 7) % period == 0 {
                 run.poll(second, meter);
             }

@@ -170,7 +170,7 @@ impl World {
     /// Millionths of the clear noon of midsummer.
     fn sun(&mut self, second: i64, month: usize) -> i64 {
         let (half_min, peak) = SUN[month];
-        if self.dice.roll() % 240 == 0 {
+        if self.dice.roll().is_multiple_of(240) {
             self.cloud.1 = self.dice.between(80, 1_000);
         }
         self.cloud.0 += (self.cloud.1 - self.cloud.0).clamp(-8, 8);
