@@ -18,6 +18,7 @@ mod held;
 mod history;
 mod losses;
 mod outbox;
+mod plant;
 mod publish;
 pub mod recompute;
 mod recover;
@@ -34,6 +35,7 @@ use tracing::{info, warn};
 
 use crate::config::Setup;
 use crate::domain::balance::settle_all;
+use crate::domain::boundary::netting;
 use crate::domain::meter::Park;
 use crate::sink::stats::SinkStats;
 use crate::source::{SOURCE_QUEUE, SourceStats};
@@ -56,6 +58,8 @@ pub mod meta {
     pub const PARK: &str = "park";
     /// Its time zone.
     pub const TIME_ZONE: &str = "time_zone";
+    /// Over which time import and export are netted.
+    pub const NETTING: &str = "netting";
     /// Length of its intervals in minutes.
     pub const SETTLEMENT: &str = "settlement_minutes";
 }
@@ -131,7 +135,14 @@ pub async fn run(setup: Setup, options: Options, stop: CancellationToken) -> Res
     let secrets = rim::Secrets::load(&setup).map_err(AppError::Secret)?;
     let park = Arc::clone(&setup.park);
     let (store, found) = open_store(&setup, &park)?;
-    let recovered = recover::recover(&park, &setup.checks, &setup.store.dir, store, found)?;
+    let recovered = recover::recover(
+        &park,
+        &setup.plant,
+        &setup.checks,
+        &setup.store.dir,
+        store,
+        found,
+    )?;
     let stats = recovered.store.stats();
     let committed = stats.committed();
     let (thread, handle) = StoreThread::start(recovered.store, mono).map_err(AppError::Thread)?;
@@ -183,6 +194,7 @@ pub async fn run(setup: Setup, options: Options, stop: CancellationToken) -> Res
     let mut heart = heart::Heart::new(heart::Parts {
         engine: recovered.engine,
         recorder: recovered.recorder,
+        units: recovered.units,
         clock: recovered.clock,
         last_at: recovered.last_at,
         unjournaled: recovered.unjournaled,
@@ -260,6 +272,8 @@ fn open_store(
     store.set_meta(meta::PARK, &park.id)?;
     store.set_meta(meta::TIME_ZONE, zone)?;
     store.set_meta(meta::SETTLEMENT, &minutes)?;
+    let netting = netting(park).map_or_else(String::new, |netting| netting.to_string());
+    store.set_meta(meta::NETTING, &netting)?;
     Ok((store, found))
 }
 

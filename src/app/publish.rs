@@ -13,6 +13,7 @@ use crate::domain::balance::powers;
 use crate::domain::boundary::netting;
 use crate::domain::interval::Interval;
 use crate::domain::meter::{Nature, Park};
+use crate::domain::plant::live::UnitNow;
 use crate::domain::quality::{Gaps, Reason};
 use crate::domain::snapshot::Value;
 use crate::engine::{Engine, Frame};
@@ -49,6 +50,8 @@ pub struct Board {
 
 /// What the heart adds to a frame.
 pub struct Beside<'a> {
+    /// The units of the plant.
+    pub units: Vec<UnitNow>,
     /// Counts frames.
     pub seq: u64,
     /// Whether the clock can be trusted.
@@ -82,6 +85,7 @@ impl Board {
         view.clock_trusted = beside.clock_trusted;
         view.stored_until = self.store.stored_until();
         view.netting = netting(&self.park);
+        view.plant.clone_from(&beside.units);
         view.findings = Arc::clone(&frame.findings);
         view.ratios = Ratios {
             self_consumption: frame.ratios.self_consumption,

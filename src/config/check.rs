@@ -10,7 +10,9 @@ use toml::de::DeTable;
 use super::polled::Around;
 use super::read::{Problem, Problems, Table, list};
 use super::template::Library;
-use super::{Setup, StoreSetup, WebSetup, broker, bus, checks, endpoint, meter, relations, units};
+use super::{
+    Setup, StoreSetup, WebSetup, broker, bus, checks, endpoint, meter, plant, relations, units,
+};
 use crate::domain::meter::{Losses, Park};
 use crate::domain::relations::Relations;
 use crate::domain::units::Power;
@@ -92,12 +94,14 @@ fn read(root: &Table<'_>) -> Option<Setup> {
     let (every_load_metered, losses) = balance(root);
     let relations = relations::check(root, &mut read);
     let checks = checks::checks(root, &read.meters);
+    let plant = plant::plant(root, &read.meters);
     let mut park = park?;
     park.relations = relations;
     park.every_load_metered = every_load_metered;
     park.losses = losses;
     park.meters = read.meters;
     Some(Setup {
+        plant: plant::completed(plant, &park),
         park: Arc::new(park),
         store: store?,
         web: web?,

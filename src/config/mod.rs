@@ -21,6 +21,7 @@ mod heat;
 pub mod meaning;
 pub mod meter;
 pub mod overlap;
+mod plant;
 pub mod point;
 pub mod polled;
 pub mod ratio;
@@ -36,6 +37,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::domain::meter::Park;
+use crate::domain::plant::Plant;
 use crate::domain::plausibility;
 use crate::source::{modbus, mqtt};
 use crate::sys::secret::Secret;
@@ -158,6 +160,8 @@ pub struct Setup {
     pub buses: Vec<modbus::Settings>,
     /// MQTT brokers.
     pub brokers: Vec<BrokerSetup>,
+    /// The units of the plant, and the limits of its indicators.
+    pub plant: Arc<Plant>,
     /// The plausibility checks.
     pub checks: plausibility::Settings,
     /// Templates of the meters, each once.

@@ -17,6 +17,7 @@ pub mod interval;
 pub mod kpi;
 pub mod meter;
 pub mod photovoltaic;
+pub mod plant;
 pub mod plausibility;
 pub mod quality;
 pub mod reconcile;

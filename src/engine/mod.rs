@@ -18,6 +18,7 @@ mod derived;
 mod events;
 mod hear;
 mod heat;
+mod means;
 mod now;
 pub mod record;
 mod shape;
@@ -36,6 +37,7 @@ use crate::domain::event::MeterEvent;
 use crate::domain::flow::Powers;
 use crate::domain::interval::{CLOSE_AFTER_S, Entry, ExportShape, Interval, Span};
 use crate::domain::meter::{Meter, MeterIndex, Park};
+use crate::domain::plant::Observed;
 use crate::domain::plausibility::{Change, Finding, Settings};
 use crate::domain::quality::{Quality, Reason};
 use crate::domain::snapshot::{Reading, Snapshot};
@@ -45,6 +47,8 @@ pub use check::HeatCheck;
 pub use checks::CHECKS_STATE;
 use checks::Checks;
 use hear::{Feeds, feeds};
+pub use means::MEANS_STATE;
+use means::Means;
 pub use now::MeterHeat;
 use shape::Shaping;
 use today::{Ratios, Today};
@@ -102,6 +106,8 @@ pub struct Tick {
     pub entries: Vec<Entry>,
     /// Intervals that closed, with how export was fed in them.
     pub closed: Vec<(Span, ExportShape)>,
+    /// Means of sensors over intervals that are over.
+    pub observed: Vec<Observed>,
     /// Findings that came or went.
     pub changes: Vec<Change>,
 }
@@ -137,6 +143,7 @@ pub struct Engine {
     today: Today,
     open: Arc<[Interval]>,
     checks: Checks,
+    means: Means,
 }
 
 impl Engine {
@@ -172,6 +179,7 @@ impl Engine {
             .collect();
         let own = left(ENGINE_STATE).and_then(|json| serde_json::from_str(json).ok());
         Self {
+            means: Means::of(left(MEANS_STATE)),
             checks: Checks::new(&park, settings, left(CHECKS_STATE)),
             calendar: Calendar {
                 zone: park.time_zone.clone(),
@@ -264,6 +272,7 @@ impl Engine {
             frame,
             entries,
             closed,
+            observed: self.take_means(),
             changes,
         }
     }
@@ -306,6 +315,9 @@ impl Engine {
         self.entries = std::mem::take(&mut earlier.entries);
         let events = std::mem::take(&mut earlier.events);
         self.set_events(&events);
+        let watched = earlier.watched();
+        self.watch(&watched);
+        self.means.given_out = earlier.take_means();
         self.started = earlier.started;
         self.last_tick = earlier.last_tick;
         std::mem::swap(&mut self.checks, &mut earlier.checks);
@@ -323,6 +335,7 @@ impl Engine {
             serde_json::to_string(&self.own).unwrap_or_default(),
         ));
         rows.extend(self.checks.row());
+        rows.extend(self.means.row());
         rows
     }
 
@@ -345,6 +358,7 @@ impl Engine {
             rows.push((ENGINE_STATE.to_owned(), json));
         }
         rows.extend(self.checks.row_when_due(self.last_tick));
+        rows.extend(self.means.row());
         rows
     }
 
@@ -384,6 +398,7 @@ impl Engine {
                     book.close(span, reason, &mut self.entries);
                 }
             }
+            self.close_means(span);
             let start = span.start.as_millisecond();
             self.pending.remove(&start);
             let shaping = self.own.shapes.remove(&start).unwrap_or_default();

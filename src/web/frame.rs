@@ -13,6 +13,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::live::{HeatView, LiveView, MeterView, Place, VERSION, seconds};
+use super::plant::UnitJson;
 use crate::domain::boundary::Netting;
 use crate::domain::flow::{FLOWS, FlowRow, Stated};
 use crate::domain::interval::Interval;
@@ -138,6 +139,7 @@ struct LiveJson<'a> {
     netting: Option<&'static str>,
     netting_window_s: Option<f64>,
     ratios: RatiosJson,
+    plant: Vec<UnitJson<'a>>,
     meters: Vec<MeterJson<'a>>,
     sinks: Vec<SinkJson<'a>>,
     findings: Vec<FindingJson<'a>>,
@@ -174,6 +176,11 @@ impl Serialize for LiveView {
                 solar_fraction: self.ratios.solar_fraction,
                 from: time(self.ratios.from),
             },
+            plant: self
+                .plant
+                .iter()
+                .map(|unit| UnitJson::of(unit, self.at))
+                .collect(),
             meters: self
                 .meters
                 .iter()

@@ -22,6 +22,7 @@ pub mod guard;
 pub mod health;
 pub mod live;
 pub mod metrics;
+mod plant;
 mod seats;
 pub mod server;
 pub mod stream;

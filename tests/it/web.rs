@@ -3,6 +3,7 @@
 mod findings;
 mod limits;
 mod page;
+mod plant;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
