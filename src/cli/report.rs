@@ -1,6 +1,7 @@
 //! `sunledger report`: reports from the ledger, also while the daemon runs.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -8,10 +9,13 @@ use jiff::tz::TimeZone;
 
 use super::{CONFIG, Failure, IO, USAGE, print};
 use crate::app::meta;
-use crate::config;
+use crate::config::{self, Setup};
 use crate::domain::interval::{CLOSE_AFTER_S, Span};
-use crate::domain::time::{day, rfc3339, slot};
+use crate::domain::plant::Plant;
+use crate::domain::plant::books::{self, Slot};
+use crate::domain::time::{day, rfc3339, slot, slots};
 use crate::report::grid_export::{GridExport, Scope};
+use crate::report::kpi::Kpi;
 use crate::report::{FORMATS, REPORTS};
 use crate::store::{LedgerReader, StoreError};
 use crate::sys::clock::wall;
@@ -20,10 +24,13 @@ use crate::sys::clock::wall;
 /// megabytes.
 const MOST_ROWS: i64 = 600_000;
 
+/// What is stored as heat is older than this only in seasonal storages.
+const STORED_FOR: Duration = Duration::from_secs(31 * 86_400);
+
 /// Arguments of `report`.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Which report: grid-export
+    /// Which report: grid-export, or kpi
     #[arg(value_name = "NAME", value_parser = names())]
     name: String,
     /// The configuration file of the park
@@ -79,17 +86,17 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             format!("--from {} is after --to {}", arguments.from, arguments.to),
         ));
     }
-    let dir = match (&arguments.config, &arguments.data) {
-        (Some(file), _) => config::load(file)?.store.dir.clone(),
-        (None, Some(dir)) => dir.clone(),
+    let (setup, dir) = match (&arguments.config, &arguments.data) {
+        (Some(file), _) => {
+            let setup = config::load(file)?;
+            let dir = setup.store.dir.clone();
+            (Some(setup), dir)
+        }
+        (None, Some(dir)) => (None, dir.clone()),
         (None, None) => return Err(Failure::new(USAGE, "name a park with --config or --data")),
     };
     let ledger = LedgerReader::open(&dir).map_err(|error| store_failure(&error))?;
     let scope = scope(&ledger, arguments, &dir)?;
-    let intervals = ledger
-        .intervals(scope.span.start, scope.span.end)
-        .map_err(|error| store_failure(&error))?;
-    let report = GridExport::new(scope, &intervals);
     let format = if arguments.json {
         "json"
     } else {
@@ -98,12 +105,54 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let Some(format) = FORMATS.iter().find(|row| row.name == format) else {
         return Err(Failure::new(USAGE, format!("`{format}` is not a format")));
     };
-    let text = (format.write)(&report);
+    let text = if arguments.name == "kpi" {
+        (format.kpi)(&kpi(&ledger, scope, setup.as_ref())?)
+    } else {
+        let intervals = ledger
+            .intervals(scope.span.start, scope.span.end)
+            .map_err(|error| store_failure(&error))?;
+        (format.grid_export)(&GridExport::new(scope, &intervals))
+    };
     match &arguments.out {
         None => print(&text),
         Some(file) => std::fs::write(file, text)
             .map_err(|error| Failure::new(IO, format!("{}: {error}", file.display()))),
     }
+}
+
+/// The indicators of a period, with the time before it that they need: what was stored.
+fn kpi(ledger: &LedgerReader, scope: Scope, setup: Option<&Setup>) -> Result<Kpi, Failure> {
+    let read = |span: Span| -> Result<Vec<Slot>, StoreError> {
+        let (from, to) = (span.start, span.end);
+        let spans = slots(span, &scope.time_zone, scope.settlement_minutes);
+        Ok(books::slots(
+            spans,
+            ledger.intervals(from, to)?,
+            ledger.entries(from, to)?,
+            ledger.observed(from, to)?,
+        ))
+    };
+    let oldest = ledger.period().map_err(|error| store_failure(&error))?;
+    let back = scope.span.start.checked_sub(STORED_FOR);
+    let back = back.unwrap_or(scope.span.start);
+    let earlier = Span {
+        start: oldest
+            .map_or(back, |(oldest, _)| back.max(oldest))
+            .min(scope.span.start),
+        end: scope.span.start,
+    };
+    let slots = read(scope.span).map_err(|error| store_failure(&error))?;
+    let earlier = read(earlier).map_err(|error| store_failure(&error))?;
+    let nothing = Plant::default();
+    let (plant, park) = match setup {
+        Some(setup) => (&*setup.plant, Some(&*setup.park)),
+        None => (&nothing, None),
+    };
+    Ok(Kpi {
+        indicators: plant.indicators(park, &earlier, &slots, scope.dates.0),
+        configured: setup.is_some(),
+        scope,
+    })
 }
 
 /// What the report is about: whose ledger it is, and which part of the period is over.
@@ -172,5 +221,9 @@ fn scope(
         settlement_minutes,
         dates: (from, to),
         span,
+        netting: ledger
+            .meta(meta::NETTING)
+            .map_err(|error| store_failure(&error))?
+            .and_then(|text| text.parse().ok()),
     })
 }
