@@ -1,12 +1,13 @@
 //! The plant beside the engine: its units at a moment, and over the last day.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::domain::meter::{Carrier, Park};
+use crate::domain::meter::{MeterIndex, Park};
 use crate::domain::plant::live::{Moment, UnitNow, now};
 use crate::domain::plant::today::Today;
 use crate::domain::plant::{Input, Plant};
@@ -24,14 +25,20 @@ const BACK: Duration = Duration::from_secs(25 * 3_600);
 pub struct Live {
     plant: Arc<Plant>,
     today: Today,
+    /// Where each meter is in the park: a large one has many mounts.
+    places: BTreeMap<Arc<str>, MeterIndex>,
 }
 
 impl Live {
     /// A plant of which the last day is not known.
     #[must_use]
-    pub fn new(plant: Arc<Plant>) -> Self {
+    pub fn new(plant: Arc<Plant>, park: &Park) -> Self {
+        let meters = park.meters.iter().enumerate();
         Self {
             today: Today::new(&plant),
+            places: meters
+                .map(|(index, meter)| (Arc::clone(&meter.id), index))
+                .collect(),
             plant,
         }
     }
@@ -39,6 +46,9 @@ impl Live {
     /// Learns from the ledger what the last day was like; one that cannot be read is as
     /// empty.
     pub fn recall(&mut self, dir: &Path, at: Timestamp) {
+        if self.plant.units.is_empty() {
+            return;
+        }
         let from = at.checked_sub(BACK).unwrap_or(at);
         let Ok(ledger) = LedgerReader::open(dir) else {
             return;
@@ -67,25 +77,27 @@ impl Live {
         let moment = Moment {
             at,
             sun: sun(park.latitude, park.longitude, at.as_second()),
-            read: &|input| read(engine, park, input, at),
-            power: &|id, carrier| power(engine, park, id, carrier, at),
+            read: &|input| read(engine, self.places.get(&input.meter), input, at),
+            power: &|id, carrier| match self.places.get(id) {
+                Some(index) => engine.power(*index, carrier, at),
+                None => Err(Gaps::one(id, Reason::Config)),
+            },
         };
         now(&self.plant, &moment, day)
     }
 }
 
 /// What a sensor says that stands at a moment.
-fn read(engine: &Engine, park: &Park, input: &Input, at: Timestamp) -> Stated<f64> {
+fn read(engine: &Engine, place: Option<&MeterIndex>, input: &Input, at: Timestamp) -> Stated<f64> {
     let gap = |reason| Err(Gaps::one(&input.meter, reason));
-    let index = park.meter(&input.meter);
-    let meter = index.and_then(|index| park.meters.get(index)).zip(index);
-    let Some((meter, index)) = meter else {
+    let meter = place.and_then(|index| engine.park().meters.get(*index));
+    let Some((meter, index)) = meter.zip(place) else {
         return gap(Reason::Config);
     };
     let Some(point) = meter.point(&input.quantity) else {
         return gap(Reason::Config);
     };
-    match engine.snapshot().standing(meter, index, point, at) {
+    match engine.snapshot().standing(meter, *index, point, at) {
         Ok(standing) => match standing.value {
             Value::Analog(value) => Ok(Known {
                 value,
@@ -96,19 +108,5 @@ fn read(engine: &Engine, park: &Park, input: &Input, at: Timestamp) -> Stated<f6
             Value::Count(_) | Value::Scaled { .. } => gap(Reason::Config),
         },
         Err(reason) => gap(reason),
-    }
-}
-
-/// The power of a meter.
-fn power(
-    engine: &Engine,
-    park: &Park,
-    id: &Arc<str>,
-    carrier: Carrier,
-    at: Timestamp,
-) -> Stated<f64> {
-    match park.meter(id) {
-        Some(index) => engine.power(index, carrier, at),
-        None => Err(Gaps::one(id, Reason::Config)),
     }
 }

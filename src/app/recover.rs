@@ -94,7 +94,7 @@ pub fn recover(
         unjournaled.extend(store.rebuild(entries, closed, observed, state, found.last_seq)?);
     }
     let now = Moment::now();
-    let mut units = Live::new(Arc::clone(plant));
+    let mut units = Live::new(Arc::clone(plant), park);
     units.recall(dir, now.wall);
     if let Ok(ledger) = LedgerReader::open(dir)
         && let Some(today) = day(local_date(now.wall, &park.time_zone), &park.time_zone)

@@ -122,27 +122,30 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 /// The indicators of a period, with the time before it that they need: what was stored.
 fn kpi(ledger: &LedgerReader, scope: Scope, setup: Option<&Setup>) -> Result<Kpi, Failure> {
-    let read = |span: Span| -> Result<Vec<Slot>, StoreError> {
-        let (from, to) = (span.start, span.end);
+    let read = |span: Span, single_meters_from: Timestamp| -> Result<Vec<Slot>, StoreError> {
         let spans = slots(span, &scope.time_zone, scope.settlement_minutes);
         Ok(books::slots(
             spans,
-            ledger.intervals(from, to)?,
-            ledger.entries(from, to)?,
-            ledger.observed(from, to)?,
+            ledger.intervals(span.start, span.end)?,
+            ledger.entries(single_meters_from, span.end)?,
+            ledger.observed(single_meters_from, span.end)?,
         ))
     };
+    let start = scope.span.start;
     let oldest = ledger.period().map_err(|error| store_failure(&error))?;
-    let back = scope.span.start.checked_sub(STORED_FOR);
-    let back = back.unwrap_or(scope.span.start);
+    let back = start.checked_sub(STORED_FOR).unwrap_or(start);
     let earlier = Span {
         start: oldest
             .map_or(back, |(oldest, _)| back.max(oldest))
-            .min(scope.span.start),
-        end: scope.span.start,
+            .min(start),
+        end: start,
     };
-    let slots = read(scope.span).map_err(|error| store_failure(&error))?;
-    let earlier = read(earlier).map_err(|error| store_failure(&error))?;
+    // Of the time before, single meters matter in the last interval alone.
+    let last = start
+        .checked_sub(Duration::from_secs(3_600))
+        .unwrap_or(start);
+    let slots = read(scope.span, start).map_err(|error| store_failure(&error))?;
+    let earlier = read(earlier, last).map_err(|error| store_failure(&error))?;
     let nothing = Plant::default();
     let (plant, park) = match setup {
         Some(setup) => (&*setup.plant, Some(&*setup.park)),

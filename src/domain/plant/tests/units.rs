@@ -162,7 +162,7 @@ fn a_storage_loses_what_neither_came_out_nor_is_inside() {
     let told = day(24);
     assert_eq!(indicator(&told, "content_at_start").value, Some(0.0));
     let end = indicator(&told, "content_at_end").value.unwrap();
-    decimals(end, 10_762.2002, 4, "end");
+    decimals(end, 10_762.200_2, 4, "end");
     assert_eq!(indicator(&told, "charged").value, Some(60_800.0));
     assert_eq!(indicator(&told, "discharged").value, Some(41_200.0));
     let loss = indicator(&told, "loss");
