@@ -102,6 +102,7 @@ fn one(meters: usize, arguments: &Arguments, silent: bool) {
         }
         let struck = tick.time(|| engine.tick(now));
         let beside = Beside {
+            units: Vec::new(),
             seq: 1,
             clock_trusted: true,
             details: &details,

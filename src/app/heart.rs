@@ -20,6 +20,7 @@ use super::agreement::Agreements;
 use super::held::Held;
 use super::history::{History, sparse};
 use super::outbox::{Answer, Outbox};
+use super::plant::Live;
 use super::publish::{Beside, Board};
 use crate::domain::interval::Interval;
 use crate::domain::meter::{Meter, PointIndex};
@@ -58,6 +59,8 @@ pub struct Parts {
     pub engine: Engine,
     /// Writes rows.
     pub recorder: Recorder,
+    /// The units of the plant.
+    pub units: Live,
     /// The judge of time.
     pub clock: WallClock,
     /// The newest tick in the journal.
@@ -156,6 +159,7 @@ impl Heart {
                 self.parts.recorder.reading(&reading);
             }
             let tick = self.parts.engine.tick(step.at);
+            self.parts.units.learn(&tick);
             last = Some(step.at);
             self.take_tick(tick, step.at);
             if count % HISTORY_STEPS == HISTORY_STEPS - 1 {
@@ -225,7 +229,7 @@ impl Heart {
             };
             if let Some(at) = at {
                 if self.distrust.is_none() {
-                    self.outbox.take(self.parts.engine.tick(at));
+                    self.book(at);
                 }
                 self.parts.engine.keep_checks();
                 self.commit_and_wait(at).await;
@@ -305,7 +309,7 @@ impl Heart {
         let Some(at) = self.parts.last_at else { return };
         if !self.outbox.is_busy() {
             // The books go with the rows that they rest on.
-            self.outbox.take(self.parts.engine.tick(at));
+            self.book(at);
             self.hand_over(at);
         }
     }
@@ -361,6 +365,7 @@ impl Heart {
         self.parts.last_at = Some(at);
         self.parts.clock.journaled(at);
         let tick = self.parts.engine.tick(at);
+        self.parts.units.learn(&tick);
         self.take_tick(tick, at)
     }
 
@@ -410,6 +415,13 @@ impl Heart {
         }
     }
 
+    /// Ticks for the books alone.
+    fn book(&mut self, at: Timestamp) {
+        let tick = self.parts.engine.tick(at);
+        self.parts.units.learn(&tick);
+        self.outbox.take(tick);
+    }
+
     fn take_tick(&mut self, tick: Tick, at: Timestamp) -> Frame {
         if self.parts.recorder.waiting() < MOST_WAITING {
             self.parts.recorder.balance(at, &tick.frame.powers);
@@ -424,7 +436,9 @@ impl Heart {
         let since = self.outbox.waits_since();
         let hangs = since.is_some_and(|since| mono() - since > DISK_ANSWERS_WITHIN);
         self.parts.board.losses.set_disk_hangs(hangs);
+        let units = self.parts.units.now(&self.parts.engine, frame.at);
         let beside = Beside {
+            units,
             seq: self.seq,
             clock_trusted: self.distrust.is_none(),
             details: &self.details,

@@ -19,6 +19,7 @@ mod history;
 mod losses;
 mod outbox;
 mod past;
+mod plant;
 mod publish;
 pub mod recompute;
 pub mod recover;
@@ -36,6 +37,7 @@ use tracing::{info, warn};
 
 use crate::config::Setup;
 use crate::domain::balance::settle_all;
+use crate::domain::boundary::netting;
 use crate::domain::meter::Park;
 use crate::domain::settlement::Settlement;
 use crate::sink::stats::SinkStats;
@@ -62,6 +64,8 @@ pub mod meta {
     pub const PARK: &str = "park";
     /// Its time zone.
     pub const TIME_ZONE: &str = "time_zone";
+    /// Over which time import and export are netted.
+    pub const NETTING: &str = "netting";
     /// Length of its intervals in minutes.
     pub const SETTLEMENT: &str = "settlement_minutes";
 }
@@ -138,7 +142,15 @@ pub async fn run(setup: Setup, options: Options, stop: CancellationToken) -> Res
     let park = Arc::clone(&setup.park);
     let (store, found) = open_store(&setup, &park)?;
     let now = Moment::now();
-    let recovered = recover::recover(&park, &setup.checks, &setup.store.dir, store, found, now)?;
+    let recovered = recover::recover(
+        &park,
+        &setup.plant,
+        &setup.checks,
+        &setup.store.dir,
+        store,
+        found,
+        now,
+    )?;
     let stats = recovered.store.stats();
     let committed = stats.committed();
     let (thread, handle) = StoreThread::start(recovered.store, mono).map_err(AppError::Thread)?;
@@ -190,6 +202,7 @@ pub async fn run(setup: Setup, options: Options, stop: CancellationToken) -> Res
     let mut heart = heart::Heart::new(heart::Parts {
         engine: recovered.engine,
         recorder: recovered.recorder,
+        units: recovered.units,
         clock: recovered.clock,
         last_at: recovered.last_at,
         unjournaled: recovered.unjournaled,
@@ -267,6 +280,8 @@ fn open_store(
     store.set_meta(meta::PARK, &park.id)?;
     store.set_meta(meta::TIME_ZONE, zone)?;
     store.set_meta(meta::SETTLEMENT, &minutes)?;
+    let netting = netting(park).map_or_else(String::new, |netting| netting.to_string());
+    store.set_meta(meta::NETTING, &netting)?;
     Ok((store, found))
 }
 

@@ -23,6 +23,7 @@ use tracing::{error, info, warn};
 
 use crate::domain::closure::NodeChange;
 use crate::domain::interval::{Entry, ExportShape, Interval, Span};
+use crate::domain::plant::Observed;
 use crate::domain::plausibility::Change;
 use crate::engine::record::Recorder;
 use crate::engine::{Engine, Frame, Tick};
@@ -88,6 +89,7 @@ pub struct Outbox {
     store: StoreHandle,
     entries: Vec<Entry>,
     closed: Vec<(Span, ExportShape)>,
+    observed: Vec<Observed>,
     journaled: Vec<(Timestamp, i64)>,
     receipts: Vec<Receipt>,
     /// A broker works off what it kept, and sends on when it has its receipts.
@@ -109,6 +111,7 @@ impl Outbox {
             store,
             entries: Vec::new(),
             closed: Vec::new(),
+            observed: Vec::new(),
             journaled: Vec::new(),
             receipts: Vec::new(),
             hurries: false,
@@ -124,6 +127,7 @@ impl Outbox {
     pub fn take(&mut self, tick: Tick) -> Frame {
         self.entries.extend(tick.entries);
         self.closed.extend(tick.closed);
+        self.observed.extend(tick.observed);
         for change in &tick.changes {
             tell(change);
         }
@@ -191,6 +195,7 @@ impl Outbox {
             points: rows.points,
             entries: std::mem::take(&mut self.entries),
             closed: std::mem::take(&mut self.closed),
+            observed: std::mem::take(&mut self.observed),
             state,
             journaled: std::mem::take(&mut self.journaled),
         };

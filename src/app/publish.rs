@@ -13,6 +13,7 @@ use crate::domain::balance::powers;
 use crate::domain::boundary::{netting, register_mode};
 use crate::domain::interval::Interval;
 use crate::domain::meter::{Nature, Park};
+use crate::domain::plant::live::UnitNow;
 use crate::domain::quality::{Gaps, Reason};
 use crate::domain::snapshot::Value;
 use crate::engine::{Engine, Frame};
@@ -49,6 +50,8 @@ pub struct Board {
 
 /// What the heart adds to a frame.
 pub struct Beside<'a> {
+    /// The units of the plant.
+    pub units: Vec<UnitNow>,
     /// Counts frames.
     pub seq: u64,
     /// Whether the clock can be trusted.
@@ -83,6 +86,7 @@ impl Board {
         view.stored_until = self.store.stored_until();
         view.netting = netting(&self.park);
         view.register_mode = register_mode(&self.park);
+        view.plant.clone_from(&beside.units);
         view.findings = Arc::clone(&frame.findings);
         view.closure = Arc::clone(&frame.closure);
         view.ratios = Ratios {

@@ -9,8 +9,10 @@ use tracing::{info, warn};
 
 use super::AppError;
 use super::past::LedgerPast;
+use super::plant::Live;
 use crate::domain::interval::Interval;
 use crate::domain::meter::Park;
+use crate::domain::plant::Plant;
 use crate::domain::plausibility::Settings;
 use crate::domain::time::{day, local_date};
 use crate::engine::Engine;
@@ -27,6 +29,8 @@ pub struct Caught {
     pub engine: Engine,
     /// The recorder.
     pub recorder: Recorder,
+    /// The units of the plant, with the last day of the ledger.
+    pub units: Live,
     /// The clock, judged against the newest block.
     pub clock: WallClock,
     /// The newest tick in the journal.
@@ -44,6 +48,7 @@ pub struct Caught {
 /// Where the ledger cannot be written.
 pub fn recover(
     park: &Arc<Park>,
+    plant: &Arc<Plant>,
     checks: &Settings,
     dir: &Path,
     mut store: Store,
@@ -54,8 +59,9 @@ pub fn recover(
     engine.set_events(&found.events);
     engine.fill_gaps(Box::new(LedgerPast::open(dir)?));
     recall(&mut engine, dir);
+    engine.watch(&plant.inputs());
     let mut recorder = Recorder::new(park);
-    let (mut entries, mut closed) = (Vec::new(), Vec::new());
+    let (mut entries, mut closed, mut observed) = (Vec::new(), Vec::new(), Vec::new());
     let (mut blocks, mut rows) = (0_u64, 0_u64);
     for block in found.tail {
         let block = match block {
@@ -78,6 +84,7 @@ pub fn recover(
         let tick = engine.tick(block.at);
         entries.extend(tick.entries);
         closed.extend(tick.closed);
+        observed.extend(tick.observed);
         blocks += 1;
     }
     engine.begin_anew();
@@ -88,8 +95,10 @@ pub fn recover(
         info!(blocks, rows, "Caught up with the journal.");
         let mut state = engine.state();
         state.extend(found.last_at.map(|at| recorder.state(at)));
-        unjournaled.extend(store.rebuild(entries, closed, state, found.last_seq)?);
+        unjournaled.extend(store.rebuild(entries, closed, observed, state, found.last_seq)?);
     }
+    let mut units = Live::new(Arc::clone(plant), park);
+    units.recall(dir, now.wall);
     if let Ok(ledger) = LedgerReader::open(dir)
         && let Some(today) = day(local_date(now.wall, &park.time_zone), &park.time_zone)
         && let Ok(intervals) = ledger.intervals(today.start, today.end)
@@ -100,6 +109,7 @@ pub fn recover(
         store,
         engine,
         recorder,
+        units,
         clock: WallClock::new(now, found.last_at),
         last_at: found.last_at,
         unjournaled,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::config::Setup;
+use crate::domain::boundary::netting;
 use crate::domain::interval::{CLOSE_AFTER_S, Entry, Interval, Span};
 use crate::domain::meter::Park;
 use crate::domain::settlement::Settlement;
@@ -52,6 +53,7 @@ pub fn scope(park: &Park, from: Timestamp, to: Timestamp, newest: Timestamp) -> 
         settlement_minutes: minutes,
         dates: (local_date(from, zone), local_date(last.unwrap_or(to), zone)),
         span: Span { start, end },
+        netting: netting(park),
     }
 }
 

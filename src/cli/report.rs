@@ -1,6 +1,7 @@
 //! `sunledger report`: reports from the ledger, also while the daemon runs.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -11,8 +12,11 @@ use crate::app::meta;
 use crate::app::settled::{lacking, of_setup};
 use crate::config::{self, Setup};
 use crate::domain::interval::{CLOSE_AFTER_S, Span};
-use crate::domain::time::{day, rfc3339, slot};
+use crate::domain::plant::Plant;
+use crate::domain::plant::books::{self, Slot};
+use crate::domain::time::{day, rfc3339, slot, slots};
 use crate::report::grid_export::{COLUMNS, GridExport, Scope};
+use crate::report::kpi::Kpi;
 use crate::report::{FORMATS, REPORTS, Report};
 use crate::store::{LedgerReader, StoreError};
 use crate::sys::clock::wall;
@@ -21,10 +25,13 @@ use crate::sys::clock::wall;
 /// megabytes.
 const MOST_ROWS: i64 = 600_000;
 
+/// What is stored as heat is older than this only in seasonal storages.
+const STORED_FOR: Duration = Duration::from_secs(31 * 86_400);
+
 /// Arguments of `report`.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Which report: grid-export, allocation, carbon
+    /// Which report: grid-export, kpi, allocation, carbon
     #[arg(value_name = "NAME", value_parser = names())]
     name: String,
     /// The configuration file of the park
@@ -98,6 +105,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
                 .map_err(|error| store_failure(&error))?;
             Report::GridExport(GridExport::new(scope, &intervals))
         }
+        ("kpi", setup) => Report::Kpi(Box::new(kpi(&ledger, scope, setup.as_ref())?)),
         (name, Some(setup)) => settled(name, setup, &ledger, scope)?,
         (name, None) => {
             let sentence =
@@ -145,6 +153,44 @@ fn settled(
     }
     let report = of_setup(name, setup, ledger, scope).map_err(|error| store_failure(&error))?;
     report.ok_or_else(|| Failure::new(CONFIG, lacking(name)))
+}
+
+/// The indicators of a period, with the time before it that they need: what was stored.
+fn kpi(ledger: &LedgerReader, scope: Scope, setup: Option<&Setup>) -> Result<Kpi, Failure> {
+    let read = |span: Span, single_meters_from: Timestamp| -> Result<Vec<Slot>, StoreError> {
+        let spans = slots(span, &scope.time_zone, scope.settlement_minutes);
+        Ok(books::slots(
+            spans,
+            ledger.intervals(span.start, span.end)?,
+            ledger.entries(single_meters_from, span.end)?,
+            ledger.observed(single_meters_from, span.end)?,
+        ))
+    };
+    let start = scope.span.start;
+    let oldest = ledger.period().map_err(|error| store_failure(&error))?;
+    let back = start.checked_sub(STORED_FOR).unwrap_or(start);
+    let earlier = Span {
+        start: oldest
+            .map_or(back, |(oldest, _)| back.max(oldest))
+            .min(start),
+        end: start,
+    };
+    // Of the time before, single meters matter in the last interval alone.
+    let last = start
+        .checked_sub(Duration::from_secs(3_600))
+        .unwrap_or(start);
+    let slots = read(scope.span, start).map_err(|error| store_failure(&error))?;
+    let earlier = read(earlier, last).map_err(|error| store_failure(&error))?;
+    let nothing = Plant::default();
+    let (plant, park) = match setup {
+        Some(setup) => (&*setup.plant, Some(&*setup.park)),
+        None => (&nothing, None),
+    };
+    Ok(Kpi {
+        indicators: plant.indicators(park, &earlier, &slots, scope.dates.0),
+        configured: setup.is_some(),
+        scope,
+    })
 }
 
 /// What the report is about: whose ledger it is, and which part of the period is over.
@@ -213,5 +259,9 @@ fn scope(
         settlement_minutes,
         dates: (from, to),
         span,
+        netting: ledger
+            .meta(meta::NETTING)
+            .map_err(|error| store_failure(&error))?
+            .and_then(|text| text.parse().ok()),
     })
 }

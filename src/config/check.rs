@@ -11,8 +11,8 @@ use super::polled::Around;
 use super::read::{Problem, Problems, Table, list};
 use super::template::Library;
 use super::{
-    Setup, StoreSetup, WebSetup, broker, bus, checks, endpoint, gaps, meter, relations, settlement,
-    units,
+    Setup, StoreSetup, WebSetup, broker, bus, checks, endpoint, gaps, meter, plant, relations,
+    settlement, units,
 };
 use crate::domain::meter::{Losses, Park};
 use crate::domain::relations::Relations;
@@ -98,6 +98,7 @@ fn read(root: &Table<'_>) -> Option<Setup> {
     relations.gaps = gaps::gaps(root);
     // Asked for also where there is no park to read them with.
     let _ = (root.has("allocation"), root.has("carbon"));
+    let plant = plant::plant(root, &read.meters);
     let mut park = park?;
     park.relations = relations;
     park.every_load_metered = every_load_metered;
@@ -105,6 +106,7 @@ fn read(root: &Table<'_>) -> Option<Setup> {
     park.meters = read.meters;
     let settlement = settlement::settlement(root, &park);
     Some(Setup {
+        plant: plant::completed(plant, &park),
         park: Arc::new(park),
         store: store?,
         web: web?,

@@ -87,7 +87,7 @@ fn meter_names(table: &Table<'_>, key: &str, meters: &[Meter]) -> Vec<String> {
 }
 
 /// Whether there is a meter of this name.
-fn is_meter(table: &Table<'_>, key: &str, id: &str, meters: &[Meter]) -> bool {
+pub(super) fn is_meter(table: &Table<'_>, key: &str, id: &str, meters: &[Meter]) -> bool {
     let known: Vec<&str> = meters.iter().map(|meter| &*meter.id).collect();
     if known.contains(&id) {
         return true;

@@ -24,6 +24,7 @@ mod heat;
 pub mod meaning;
 pub mod meter;
 pub mod overlap;
+mod plant;
 pub mod point;
 pub mod polled;
 pub mod ratio;
@@ -40,6 +41,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::domain::meter::Park;
+use crate::domain::plant::Plant;
 use crate::domain::plausibility;
 use crate::domain::settlement::Settlement;
 use crate::source::{modbus, mqtt};
@@ -163,6 +165,8 @@ pub struct Setup {
     pub buses: Vec<modbus::Settings>,
     /// MQTT brokers.
     pub brokers: Vec<BrokerSetup>,
+    /// The units of the plant, and the limits of its indicators.
+    pub plant: Arc<Plant>,
     /// The plausibility checks.
     pub checks: plausibility::Settings,
     /// Contracts and the carbon account.

@@ -13,6 +13,9 @@
 //! window (about a second, or a period of the mains); where there is no register, the
 //! window is the time between two readings.
 
+use std::fmt;
+use std::str::FromStr;
+
 use super::balance::members;
 use super::interval::{Origin, channels};
 use super::meter::{Carrier, Meter, Park, Term};
@@ -43,6 +46,28 @@ impl Netting {
         match self {
             Self::Registers => "registers",
             Self::Samples(_) => "samples",
+        }
+    }
+}
+
+/// As the ledger keeps it: `registers`, or `samples` and the window in seconds.
+impl fmt::Display for Netting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Registers => f.write_str(self.name()),
+            Self::Samples(window_s) => write!(f, "{} {window_s}", self.name()),
+        }
+    }
+}
+
+impl FromStr for Netting {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text.split_once(' ') {
+            None if text == Self::Registers.name() => Ok(Self::Registers),
+            Some(("samples", window)) => window.parse().map(Self::Samples).map_err(drop),
+            _ => Err(()),
         }
     }
 }

@@ -228,6 +228,8 @@ pub const QUANTITIES: &[Quantity] = quantities! {
     "wind"              "wind_ms"                "m/s"  Analog   false
     "humidity"          "humidity_pct"           "%"    Analog   false
     "tracker_angle"     "tracker_angle_deg"      "deg"  Analog   false
+    "tracker_deviation" "tracker_deviation_deg"  "deg"  Analog   false
+    "power_available"   "power_available_w"      "W"    Analog   true
     "level"             "level_m"                "m"    Analog   false
     "status"            "status"                 ""     Analog   false
     "energy_import_l1"        "energy_import_l1_count"       "Wh"   Register true

@@ -19,6 +19,7 @@ pub mod kpi;
 pub mod meter;
 pub mod named;
 pub mod photovoltaic;
+pub mod plant;
 pub mod plausibility;
 pub mod provenance;
 pub mod quality;

@@ -57,6 +57,7 @@ impl Engine {
     pub fn hear(&mut self, reading: &Reading) {
         self.snapshot.accept(reading);
         self.checks.hear(reading);
+        self.hear_means(reading);
         let index = reading.meter;
         let (Some(meter), Some(feeds)) = (self.park.meters.get(index), self.feeds.get(index))
         else {

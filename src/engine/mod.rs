@@ -20,6 +20,7 @@ mod events;
 mod gaps;
 mod hear;
 mod heat;
+mod means;
 mod now;
 pub mod record;
 mod shape;
@@ -39,6 +40,7 @@ use crate::domain::event::{MeterEvent, corrected};
 use crate::domain::flow::Powers;
 use crate::domain::interval::{CLOSE_AFTER_S, Channel, Entry, ExportShape, Interval, Span};
 use crate::domain::meter::{Meter, MeterIndex, Park};
+use crate::domain::plant::Observed;
 use crate::domain::plausibility::{Change, Finding, Settings};
 use crate::domain::quality::{self, Quality, Reason};
 use crate::domain::snapshot::{Reading, Snapshot};
@@ -52,6 +54,8 @@ pub use closing::{CLOSURE_STATE, Closure};
 use gaps::Gaps;
 pub use gaps::IRRADIANCE_STATE;
 use hear::{Feeds, feeds};
+pub use means::MEANS_STATE;
+use means::Means;
 pub use now::MeterHeat;
 use shape::Shaping;
 use today::{Ratios, Today};
@@ -111,6 +115,8 @@ pub struct Tick {
     pub entries: Vec<Entry>,
     /// Intervals that closed, with how export was fed in them.
     pub closed: Vec<(Span, ExportShape)>,
+    /// Means of sensors over intervals that are over.
+    pub observed: Vec<Observed>,
     /// Findings that came or went.
     pub changes: Vec<Change>,
     /// Nodes that ceased to close, or close again.
@@ -158,6 +164,7 @@ pub struct Engine {
     checks: Checks,
     gaps: Gaps,
     closing: Closing,
+    means: Means,
 }
 
 impl Engine {
@@ -193,6 +200,7 @@ impl Engine {
             .collect();
         let own = left(ENGINE_STATE).and_then(|json| serde_json::from_str(json).ok());
         Self {
+            means: Means::of(left(MEANS_STATE)),
             checks: Checks::new(&park, settings, left(CHECKS_STATE)),
             gaps: Gaps::new(&park, left(IRRADIANCE_STATE)),
             closing: Closing::new(&park, settings, left(CLOSURE_STATE)),
@@ -291,6 +299,7 @@ impl Engine {
             entries,
             closed,
             changes: struck.changes,
+            observed: self.take_means(),
             nodes: self.closing.take_changes(),
         }
     }
@@ -362,6 +371,9 @@ impl Engine {
         self.entries = std::mem::take(&mut earlier.entries);
         let events = std::mem::take(&mut earlier.events);
         self.set_events(&events);
+        let watched = earlier.watched();
+        self.watch(&watched);
+        self.means.given_out = earlier.take_means();
         self.started = earlier.started;
         self.last_tick = earlier.last_tick;
         std::mem::swap(&mut self.checks, &mut earlier.checks);
@@ -383,6 +395,7 @@ impl Engine {
         rows.extend(self.checks.row());
         rows.extend(self.gaps.row());
         rows.push(self.closing.row());
+        rows.extend(self.means.row());
         rows
     }
 
@@ -407,6 +420,7 @@ impl Engine {
         rows.extend(self.checks.row_when_due(self.last_tick));
         rows.extend(self.gaps.row_when_due());
         rows.extend(self.closing.row_when_changed());
+        rows.extend(self.means.row());
         rows
     }
 
@@ -446,6 +460,7 @@ impl Engine {
                     book.close(span, reason, &mut self.entries);
                 }
             }
+            self.close_means(span);
             let start = span.start.as_millisecond();
             let mut entries = self.pending.remove(&start).unwrap_or_default();
             let fresh = self.entries.iter().filter(|entry| entry.span == span);

@@ -42,7 +42,7 @@ fn computes_power(meter: &Meter) -> bool {
 
 impl Engine {
     /// The power of a meter in a balance, W.
-    pub(super) fn power(&self, index: MeterIndex, carrier: Carrier, now: Timestamp) -> Stated<f64> {
+    pub fn power(&self, index: MeterIndex, carrier: Carrier, now: Timestamp) -> Stated<f64> {
         let Some(meter) = self.park.meters.get(index) else {
             return Err(Gaps::config());
         };

@@ -12,6 +12,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::{Value as Json, json};
 
+use crate::domain::boundary::Netting;
 use crate::domain::flow::{Flow, Known, Stated};
 use crate::domain::interval::{Interval, Span};
 use crate::domain::quality::{Gaps, Quality, Reason};
@@ -42,6 +43,8 @@ pub struct Scope {
     pub dates: (Date, Date),
     /// The part of the period that is over.
     pub span: Span,
+    /// Over which time import and export were netted; none where nobody says.
+    pub netting: Option<Netting>,
 }
 
 /// One interval of the report.
@@ -301,7 +304,8 @@ pub fn json(report: &GridExport) -> String {
         "from": scope.dates.0.to_string(),
         "to": scope.dates.1.to_string(),
         "settlement_minutes": scope.settlement_minutes,
-        "netting": "none beyond the meter's own integration",
+        "netting": scope.netting.map(Netting::name),
+        "netting_window_s": scope.netting.and_then(Netting::window_s),
         "label": "start of interval",
         "rows": rows,
         "total": total,
@@ -328,6 +332,7 @@ mod tests {
             settlement_minutes: 15,
             dates: (date, date),
             span,
+            netting: Some(Netting::Samples(2.0)),
         }
     }
 
@@ -403,6 +408,10 @@ mod tests {
             lines[97]
         );
         let document: Json = serde_json::from_str(&json(&report)).unwrap();
+        assert_eq!(
+            (&document["netting"], &document["netting_window_s"]),
+            (&json!("samples"), &json!(2.0))
+        );
         assert_eq!(document["total"]["unknown_intervals"]["export_kwh"], 1);
         assert_eq!(document["rows"][7]["missing"][0], "pcc");
         assert_eq!(document["rows"][7]["export_kwh"], Json::Null);

@@ -10,12 +10,14 @@ pub mod carbon;
 mod carbon_text;
 pub mod cells;
 pub mod grid_export;
+pub mod kpi;
 #[cfg(test)]
 mod test_park;
 
 use allocation::Allocation;
 use carbon::Carbon;
 use grid_export::GridExport;
+use kpi::Kpi;
 
 /// A report, computed.
 pub enum Report {
@@ -25,6 +27,8 @@ pub enum Report {
     Allocation(Allocation),
     /// What it means in carbon dioxide.
     Carbon(Box<Carbon>),
+    /// The indicators of a period.
+    Kpi(Box<Kpi>),
 }
 
 /// A format of reports.
@@ -43,6 +47,7 @@ pub const FORMATS: &[Format] = &[
             Report::GridExport(report) => grid_export::csv(report),
             Report::Allocation(report) => allocation_text::csv(report),
             Report::Carbon(report) => carbon_text::csv(report),
+            Report::Kpi(report) => kpi::csv(report),
         },
     },
     Format {
@@ -58,6 +63,7 @@ pub fn json(report: &Report) -> String {
         Report::GridExport(report) => grid_export::json(report),
         Report::Allocation(report) => allocation_text::json(report),
         Report::Carbon(report) => carbon_text::json(report),
+        Report::Kpi(report) => kpi::json(report),
     }
 }
 
@@ -66,6 +72,10 @@ pub const REPORTS: &[(&str, &str)] = &[
     (
         "grid-export",
         "energy exchanged with the grid, generated, used and supplied as heat, by settlement interval",
+    ),
+    (
+        "kpi",
+        "indicators of the period: self-consumption, direct supply, heat, and every unit of the plant",
     ),
     (
         "allocation",

@@ -81,6 +81,7 @@ pub fn scope(slots: usize) -> Scope {
             start: span(0).start,
             end: span(slots).start,
         },
+        netting: None,
     }
 }
 

@@ -53,6 +53,7 @@ use self::pending::Pending;
 use self::place::Place;
 use crate::domain::event::MeterEvent;
 use crate::domain::interval::{Entry, ExportShape, Interval, Span};
+use crate::domain::plant::Observed;
 
 /// The ledger is at most this far behind the journal: a replay of seconds at the
 /// start, a fifth of the syncs.
@@ -96,6 +97,8 @@ pub struct Batch {
     pub entries: Vec<Entry>,
     /// Spans that close with this tick, and how export was fed in them.
     pub closed: Vec<(Span, ExportShape)>,
+    /// Means of sensors over spans that are over.
+    pub observed: Vec<Observed>,
     /// Where the engine stands, by meter, after this tick.
     pub state: Vec<(String, String)>,
     /// Start and revision of the intervals that are among the lines.
@@ -112,6 +115,7 @@ impl Batch {
             points: 0,
             entries: Vec::new(),
             closed: Vec::new(),
+            observed: Vec::new(),
             state: Vec::new(),
             journaled: Vec::new(),
         }

@@ -16,6 +16,7 @@ use super::stats::StoreStats;
 use super::{Batch, SEGMENTS_IN_BOUND, Settings, Store, StoreError};
 use crate::domain::event::MeterEvent;
 use crate::domain::interval::{Entry, ExportShape, Interval, Span};
+use crate::domain::plant::Observed;
 
 /// What a store knows when it is opened.
 pub struct Recovered {
@@ -175,12 +176,14 @@ impl Store {
         &mut self,
         entries: Vec<Entry>,
         closed: Vec<(Span, ExportShape)>,
+        observed: Vec<Observed>,
         state: Vec<(String, String)>,
         covered_seq: u64,
     ) -> Result<Vec<Interval>, StoreError> {
         let batch = Batch {
             entries,
             closed,
+            observed,
             state,
             ..Batch::empty(Timestamp::UNIX_EPOCH)
         };

@@ -10,12 +10,14 @@ use jiff::Timestamp;
 
 use super::Batch;
 use crate::domain::interval::{Channel, Entry, ExportShape, Span};
+use crate::domain::plant::{Input, Observed};
 
 /// Everything that goes into the next transaction.
 #[derive(Debug, Default)]
 pub struct Pending {
     pub(super) entries: BTreeMap<(Span, Arc<str>, Channel), Entry>,
     pub(super) closed: BTreeMap<Span, ExportShape>,
+    pub(super) observed: BTreeMap<(Span, Input), Observed>,
     pub(super) state: BTreeMap<String, String>,
     pub(super) cursors: BTreeMap<String, u64>,
     pub(super) journaled: Vec<(Timestamp, i64)>,
@@ -35,6 +37,10 @@ impl Pending {
             self.entries.insert(key, entry.clone());
         }
         self.closed.extend(batch.closed.iter().copied());
+        for one in &batch.observed {
+            self.observed
+                .insert((one.span, one.input.clone()), one.clone());
+        }
         self.state.extend(batch.state.iter().cloned());
         self.journaled.extend(&batch.journaled);
         self.covered_seq = Some(seq);

@@ -14,6 +14,7 @@ use serde::{Serialize, Serializer};
 
 use super::closure::ClosureJson;
 use super::live::{HeatView, LiveView, MeterView, Place, VERSION, seconds};
+use super::plant::UnitJson;
 use crate::domain::boundary::Netting;
 use crate::domain::flow::{FLOWS, FlowRow, Stated};
 use crate::domain::interval::Interval;
@@ -140,6 +141,7 @@ struct LiveJson<'a> {
     netting_window_s: Option<f64>,
     register_mode: Option<&'static str>,
     ratios: RatiosJson,
+    plant: Vec<UnitJson<'a>>,
     meters: Vec<MeterJson<'a>>,
     sinks: Vec<SinkJson<'a>>,
     findings: Vec<FindingJson<'a>>,
@@ -178,6 +180,11 @@ impl Serialize for LiveView {
                 solar_fraction: self.ratios.solar_fraction,
                 from: time(self.ratios.from),
             },
+            plant: self
+                .plant
+                .iter()
+                .map(|unit| UnitJson::of(unit, self.at))
+                .collect(),
             meters: self
                 .meters
                 .iter()

@@ -14,6 +14,7 @@ use crate::domain::boundary::Netting;
 use crate::domain::flow::{Flow, Powers};
 use crate::domain::heat::integration::Sum;
 use crate::domain::meter::{Carrier, Meter, MeterIndex, Nature, Park};
+use crate::domain::plant::live::UnitNow;
 use crate::domain::plausibility::Finding;
 use crate::domain::quality::{Quality, Reason};
 use crate::domain::snapshot::{Snapshot, Standing, Value, age};
@@ -234,6 +235,8 @@ pub struct LiveView {
     pub register_mode: Option<&'static str>,
     /// The day's ratios.
     pub ratios: Ratios,
+    /// Every unit of the plant, in the order of the configuration.
+    pub plant: Vec<UnitNow>,
     /// Every meter, in the order of the configuration.
     pub meters: Vec<MeterView>,
     /// Every sink.
@@ -258,6 +261,7 @@ impl LiveView {
             netting: None,
             register_mode: None,
             ratios: Ratios::default(),
+            plant: Vec::new(),
             meters: Vec::new(),
             sinks: Vec::new(),
             findings: Arc::from([]),

@@ -20,9 +20,11 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::live::{LiveView, MeterView, VERSION};
+use super::plant::mounts;
 use super::server::Shared;
 use crate::domain::flow::{FLOWS, Flow};
 use crate::domain::meter::Carrier;
+use crate::domain::plant::live::UnitNow;
 use crate::domain::plausibility::{CHECKS, CheckRow};
 use crate::domain::quality::Reason;
 
@@ -181,6 +183,7 @@ fn live(scrape: &mut Scrape, view: &LiveView) {
     scrape.one_real("self_sufficiency_ratio", help, ratios.self_sufficiency);
     let help = "Heat from the sun, of all heat made";
     scrape.one_real("solar_fraction_ratio", help, ratios.solar_fraction);
+    plant(scrape, view);
     let open = |row: &CheckRow| {
         let mut count = 0.0;
         for finding in view.findings.iter() {
@@ -197,6 +200,37 @@ fn live(scrape: &mut Scrape, view: &LiveView) {
     let trusted = if view.clock_trusted { 1.0 } else { 0.0 };
     let help = "Whether the wall clock can be believed";
     scrape.one_real("clock_trusted", help, Some(trusted));
+}
+
+/// The units of the plant: as many series as the configuration names units, times the
+/// numbers of their kind.
+fn plant(scrape: &mut Scrape, view: &LiveView) {
+    let unit = |unit: &UnitNow, key: &'static str, word: &str| {
+        vec![("unit", unit.name.to_string()), (key, word.to_owned())]
+    };
+    let numbers = view.plant.iter().flat_map(|one| {
+        let numbers = one.numbers.iter();
+        numbers.filter_map(move |number| Some((unit(one, "number", number.name), number.value()?)))
+    });
+    scrape.reals("plant", "A number of a unit of the plant", numbers);
+    let day = view.plant.iter().flat_map(|one| {
+        let day = one.day.iter();
+        day.filter_map(move |it| Some((unit(one, "indicator", it.name), it.value?)))
+    });
+    let help = "An indicator of a unit over the day so far, of a storage over 24 hours";
+    scrape.reals("plant_day", help, day);
+    let mounts = view.plant.iter().flat_map(|one| {
+        let states = one.trackers.map(mounts).into_iter().flatten();
+        states.map(move |(state, count)| {
+            let count = u64::try_from(count).unwrap_or(u64::MAX);
+            (unit(one, "state", state), real(count))
+        })
+    });
+    scrape.reals(
+        "plant_mounts",
+        "Mounts of a solar field by what they do",
+        mounts,
+    );
 }
 
 /// Whether a meter answers: also a device that refuses or has no value does.

@@ -23,6 +23,7 @@ pub mod guard;
 pub mod health;
 pub mod live;
 pub mod metrics;
+mod plant;
 mod seats;
 pub mod server;
 pub mod stream;

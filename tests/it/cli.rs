@@ -7,6 +7,7 @@ mod check;
 mod commission;
 mod demo;
 mod devices;
+mod kpi;
 mod plan;
 mod probe;
 mod refusals;

@@ -83,7 +83,13 @@ fn what_is_committed_is_there_after_a_death_without_farewell() {
 
     let state = vec![("pv".to_owned(), "{\"second\":6}".to_owned())];
     store
-        .rebuild(vec![entry("pv", 0, Ok(6))], Vec::new(), state.clone(), 7)
+        .rebuild(
+            vec![entry("pv", 0, Ok(6))],
+            Vec::new(),
+            Vec::new(),
+            state.clone(),
+            7,
+        )
         .unwrap();
     drop(store);
     let (_store, recovered) = open(settings(dir.path()));

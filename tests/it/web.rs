@@ -4,6 +4,7 @@ mod closure;
 mod findings;
 mod limits;
 mod page;
+mod plant;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};

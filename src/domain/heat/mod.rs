@@ -28,4 +28,4 @@ pub mod uncertainty;
 pub mod water;
 
 #[cfg(test)]
-pub(super) mod vectors;
+pub(crate) mod vectors;

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use super::{BUSY_TIMEOUT, refuse_newer, rows, schema};
 use crate::domain::flow::{FLOWS, Flow};
 use crate::domain::interval::{Channel, Entry, ExportShape, Interval, Span};
+use crate::domain::plant::Observed;
 use crate::domain::quality::Quality;
 use crate::domain::units::MilliwattHours;
 use crate::store::error::StoreError;
@@ -147,6 +148,23 @@ impl LedgerReader {
     /// [`StoreError::Ledger`].
     pub fn entries(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Entry>, StoreError> {
         let read = || rows::entries_between(&self.connection, from, to);
+        read().map_err(StoreError::ledger(&self.path))
+    }
+
+    /// Means of sensors in the spans that start in `[from, to)`, in the order of spans; none
+    /// where a version before this one kept the ledger and no newer one has opened it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Ledger`].
+    pub fn observed(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Observed>, StoreError> {
+        let read = || {
+            let there = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'observed'";
+            if !self.connection.prepare_cached(there)?.exists([])? {
+                return Ok(Vec::new());
+            }
+            rows::observed_between(&self.connection, from, to)
+        };
         read().map_err(StoreError::ledger(&self.path))
     }
 

@@ -10,6 +10,7 @@ use rusqlite::{Connection, Row, params};
 use crate::domain::flow::{Energies, FLOW_COUNT, FLOWS, Flow, Flows, Known, Stated};
 use crate::domain::interval::{Channel, Entry, Interval, Span};
 use crate::domain::meter::Carrier;
+use crate::domain::plant::{Input, Observed};
 use crate::domain::provenance::Made;
 use crate::domain::quality::{Gap, Gaps, Quality, REASONS, Reason};
 use crate::domain::units::MilliwattHours;
@@ -80,6 +81,33 @@ pub(super) fn entries_between(
     let rows = statement.query_map(period, |row| {
         let span = span(row.get(10)?, row.get(11)?);
         entry(row, span)
+    })?;
+    rows.collect()
+}
+
+/// Means of sensors in the spans that start in `[from, to)`.
+pub(super) fn observed_between(
+    connection: &Connection,
+    from: Timestamp,
+    to: Timestamp,
+) -> rusqlite::Result<Vec<Observed>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT start_ms, end_ms, meter, quantity, mean, last, coverage_pct
+         FROM observed WHERE start_ms >= ?1 AND start_ms < ?2
+         ORDER BY start_ms, end_ms, meter, quantity",
+    )?;
+    let period = params![from.as_millisecond(), to.as_millisecond()];
+    let rows = statement.query_map(period, |row| {
+        Ok(Observed {
+            span: span(row.get(0)?, row.get(1)?),
+            input: Input {
+                meter: Arc::from(row.get_ref(2)?.as_str()?),
+                quantity: Arc::from(row.get_ref(3)?.as_str()?),
+            },
+            mean: row.get(4)?,
+            last: row.get(5)?,
+            coverage_pct: row.get(6)?,
+        })
     })?;
     rows.collect()
 }

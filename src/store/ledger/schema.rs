@@ -5,6 +5,7 @@
 //! | `entry` | what one channel of one meter moved in one span, latest knowledge |
 //! | `entry_before` | what an entry of a closed span said before it said something else |
 //! | `shape` | how export was fed in a span |
+//! | `observed` | the mean of one sensor in one span, and its last word there |
 //! | `closed` | a span that is closed |
 //! | `revision` | one statement of a closed span, and whether the journal has it |
 //! | `interval` | the energy of one flow in one revision |
@@ -105,6 +106,18 @@ CREATE TABLE entry_before (
 ALTER TABLE entry ADD COLUMN made INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE entry_before ADD COLUMN made INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE interval ADD COLUMN made INTEGER NOT NULL DEFAULT 0;
+",
+    "
+CREATE TABLE observed (
+    start_ms INTEGER NOT NULL,
+    end_ms INTEGER NOT NULL,
+    meter TEXT NOT NULL,
+    quantity TEXT NOT NULL,
+    mean REAL NOT NULL,
+    last REAL NOT NULL,
+    coverage_pct REAL NOT NULL,
+    PRIMARY KEY (start_ms, end_ms, meter, quantity)
+) WITHOUT ROWID;
 ",
 ];
 

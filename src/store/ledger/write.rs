@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{COVERED, DROPPED_POINTS, DROPPED_SEQ, Settle, rows};
 use crate::domain::interval::{Entry, ExportShape, Interval, Span};
+use crate::domain::plant::Observed;
 use crate::store::pending::Pending;
 
 /// Writes what is pending; returns the revisions that follow from it.
@@ -31,6 +32,9 @@ pub(super) fn pending(
         if is_closed(connection, span)? {
             fresh.extend(revise(connection, span, settle)?);
         }
+    }
+    for one in pending.observed.values() {
+        put_observed(connection, one)?;
     }
     for (meter, json) in &pending.state {
         connection
@@ -123,6 +127,32 @@ fn put_entry(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
             entry.opening.map(|reading| reading.0),
             entry.closing.map(|reading| reading.0),
             entry.made.bits(),
+        ])?;
+    Ok(())
+}
+
+/// A mean that is none is not written: there is then none.
+fn put_observed(connection: &Connection, one: &Observed) -> rusqlite::Result<()> {
+    if !(one.mean.is_finite() && one.last.is_finite()) {
+        return Ok(());
+    }
+    let (start, end) = rows::ends(&one.span);
+    connection
+        .prepare_cached(
+            "INSERT INTO observed (start_ms, end_ms, meter, quantity, mean, last, coverage_pct)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT (start_ms, end_ms, meter, quantity) DO UPDATE SET
+                 mean = excluded.mean, last = excluded.last,
+                 coverage_pct = excluded.coverage_pct",
+        )?
+        .execute(params![
+            start,
+            end,
+            &*one.input.meter,
+            &*one.input.quantity,
+            one.mean,
+            one.last,
+            finite(one.coverage_pct),
         ])?;
     Ok(())
 }

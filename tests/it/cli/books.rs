@@ -120,6 +120,7 @@ fn recorded(dir: &Path, late: bool) -> PathBuf {
             points: rows.points,
             entries: tick.entries,
             closed: tick.closed,
+            observed: tick.observed,
             state: engine.state(),
             journaled: Vec::new(),
         };

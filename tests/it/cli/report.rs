@@ -137,6 +137,27 @@ async fn a_day_is_told_alike_by_csv_json_and_the_api_while_the_daemon_runs() {
         assert!(sums[place] > 0, "{column}: the day of the park has some");
     }
     assert_eq!(document["total"]["intervals"], 96);
+    assert_eq!(document["netting"], "registers");
+    assert_eq!(document["netting_window_s"], Json::Null);
+    let kpi = [
+        "report", "kpi", "--data", data, "--from", &date, "--to", &date, "--json",
+    ];
+    let kpi = ask(&kpi).await;
+    let indicators = kpi.json();
+    let row = |name: &str| {
+        let mut rows = indicators["indicators"].as_array().unwrap().iter();
+        rows.find(|row| row["indicator"] == name).unwrap().clone()
+    };
+    let kwh = |name: &str| row(name)["value"].as_f64().unwrap();
+    let ratio = kwh("self_consumption") / kwh("generation");
+    assert!(
+        (kwh("self_consumption_ratio") - ratio).abs() < 1e-6,
+        "{indicators}"
+    );
+    for (name, column) in [("export", "export_kwh"), ("generation", "generation_kwh")] {
+        let cell: f64 = document["total"][column].as_str().unwrap().parse().unwrap();
+        assert!((kwh(name) - cell).abs() < 1e-6, "{name}");
+    }
 }
 
 #[tokio::test]

@@ -127,8 +127,9 @@ impl Daemon {
         let (store, found) = Store::open(settings, settle).unwrap();
         self.counts.replayed += found.last_seq - found.covered_seq;
         let checks = Checks::default();
+        let plant = Arc::default();
         let moment = clocks.moment();
-        let caught = recover(&self.park, &checks, &self.dir, store, found, moment).unwrap();
+        let caught = recover(&self.park, &plant, &checks, &self.dir, store, found, moment).unwrap();
         let mut running = Running {
             epoch_ms: clocks.epoch.as_millisecond(),
             trusted: caught.clock.trust().is_ok(),
@@ -281,6 +282,7 @@ impl Running {
             points: rows.points,
             entries: std::mem::take(&mut self.entries),
             closed: std::mem::take(&mut self.closed),
+            observed: Vec::new(),
             state,
             journaled: std::mem::take(&mut self.journaled),
         };
