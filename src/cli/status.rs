@@ -209,12 +209,8 @@ fn books(closure: &Json) -> String {
             format!("books: {}\n", all.join("; "))
         }
     };
-    let suspects = closure.pointer("/reconciliation/suspects");
-    for group in suspects
-        .and_then(|all| all.as_array())
-        .into_iter()
-        .flatten()
-    {
+    let groups = closure.pointer("/reconciliation/suspects");
+    for group in groups.and_then(Json::as_array).into_iter().flatten() {
         let meters = group["meters"].as_array().into_iter().flatten();
         let meters = meters.map(|one| word(&one["meter"]));
         out.push_str(&format!(
@@ -226,9 +222,7 @@ fn books(closure: &Json) -> String {
         let level = word(&drift["level"]);
         if level == "warn" || level == "alarm" {
             let pct = |day: &str| {
-                let pct = drift
-                    .get(day)
-                    .and_then(|day| day.get("drift_pct")?.as_f64());
+                let pct = drift.get(day).and_then(|sums| sums["drift_pct"].as_f64());
                 pct.map_or("--".to_owned(), |pct| format!("{pct:+.2} %"))
             };
             out.push_str(&format!(

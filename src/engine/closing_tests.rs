@@ -91,11 +91,7 @@ fn a_meter_that_is_off_is_said_once_after_three_intervals_and_again_when_it_is_r
     let mut story = Vec::new();
     // The first interval has no opening reading: it began before the first one.
     for second in (5..8 * 900).step_by(10) {
-        let hall = if (900..4 * 900).contains(&second) {
-            0.88
-        } else {
-            1.0
-        };
+        let hall = if second < 4 * 900 + 450 { 0.88 } else { 1.0 };
         let tick = round(&mut engine, second, hall, 1.0);
         if let Some((span, _)) = tick.closed.first() {
             let nth = (span.start.as_second() - at(0).as_second()) / 900;
