@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use super::run::{start_logs, stop_at_signals};
 use super::{BUG, Failure, IO, print, runtime};
@@ -21,7 +22,6 @@ const HISTORY: Duration = Duration::from_secs(2 * 86_400);
 /// Where the page is served if nobody says otherwise.
 const LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
-
 /// The configuration of the demo, beside its books.
 const CONFIG_FILE: &str = "demo.toml";
 
@@ -103,16 +103,13 @@ async fn demo(arguments: &Arguments, data: &DataDir) -> Result<(), Failure> {
             ),
         )
     })?;
-    // For reports that need the park beside its books.
+    // For reports that need the park beside its books; written when the store is the demo's.
     let file = data.path.join(CONFIG_FILE);
-    std::fs::create_dir_all(&data.path)
-        .and_then(|()| std::fs::write(&file, &text))
-        .map_err(|error| Failure::new(IO, format!("{}: {error}", file.display())))?;
     // The park is simulated: whoever serves it on the network gives nothing away.
     setup.web.listen = listen;
     let options = Options {
         history: Some(History::simulated(&simulation, &setup.park)),
-        listening: Some(announce(arguments.for_, &stop)),
+        listening: Some(announce(arguments.for_, &stop, (file, text))),
         notifier: None,
     };
     let done = app::run(setup, options, stop).await.map_err(Failure::from);
@@ -135,9 +132,13 @@ fn free_or_usual() -> SocketAddr {
 fn announce(
     for_: Option<Duration>,
     stop: &CancellationToken,
+    (file, text): (PathBuf, String),
 ) -> Box<dyn FnOnce(SocketAddr) + Send> {
     let stop = stop.clone();
     Box::new(move |address| {
+        if let Err(error) = std::fs::write(&file, &text) {
+            warn!(%error, file = %file.display(), "The demo's configuration cannot be left there.");
+        }
         let _ = print(&format!("listening on http://{address}\n"));
         if let Some(for_) = for_ {
             tokio::spawn(async move {

@@ -100,8 +100,11 @@ impl LedgerReader {
         );
         let period = params![from.as_millisecond(), to.as_millisecond()];
         let read = || {
-            // Both questions see one state.
-            let state = self.connection.unchecked_transaction()?;
+            // Both questions see one state: that of whoever reads more with them, or their own.
+            let own = self.connection.is_autocommit();
+            let own = own.then(|| self.connection.unchecked_transaction());
+            let _own = own.transpose()?;
+            let state = &self.connection;
             let mut heads = state.prepare_cached(
                 "SELECT start_ms, end_ms, max(revision) FROM revision
                  WHERE start_ms >= ?1 AND start_ms < ?2
