@@ -33,4 +33,3 @@ mod tidy;
 mod unit_file;
 mod web;
 mod wire_capture;
-mod year;

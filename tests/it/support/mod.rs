@@ -16,4 +16,3 @@ pub mod show_park;
 pub mod store;
 pub mod victoria;
 pub mod world;
-pub mod year;
