@@ -109,8 +109,8 @@ impl<'a> LikeDays<'a> {
     }
 }
 
-/// What is known of the intervals of one gap, each as a whole: any unit that is in
-/// proportion to energy, but for [`Hints::energy`].
+/// What is known of the intervals of one gap, each as a whole. A shape needs any unit that
+/// is in proportion to energy; what is in watt-hours says so.
 pub trait Hints {
     /// What the meter beside it counted, Wh.
     fn check_meter(&mut self, slot: Span) -> Option<f64>;

@@ -15,6 +15,8 @@ const PV_AC_W: f64 = 2.0e6;
 const PV_STANDBY_W: f64 = 1.3e3;
 /// Tilt of the modules, which face south.
 const PV_TILT_DEG: f64 = 35.0;
+/// Irradiance of the modules below which the inverters sleep, W/m².
+const PV_WAKE_WM2: f64 = 10.0;
 /// Loss of power per kelvin of cell temperature.
 const PV_PER_K: f64 = 0.003_5;
 
@@ -25,6 +27,9 @@ pub fn pv_w(sun: &Sun, sky: &Sky) -> f64 {
     let beam = sky.dni * sun.cos_on_tilted(PV_TILT_DEG, 180.0).max(0.0);
     let irradiance =
         beam + sky.diffuse * 0.5 * (1.0 + tilt.cos()) + sky.ghi * 0.2 * 0.5 * (1.0 - tilt.cos());
+    if irradiance < PV_WAKE_WM2 {
+        return -PV_STANDBY_W;
+    }
     let cell = sky.air_degc + irradiance * 30.0 / (1_000.0 + 40.0 * sky.wind);
     let dc = PV_DC_W * irradiance / 1_000.0 * (1.0 - PV_PER_K * (cell - 25.0));
     (dc * 0.955).min(PV_AC_W) - PV_STANDBY_W

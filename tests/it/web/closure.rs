@@ -173,75 +173,22 @@ async fn nodes_suspects_and_drifts_stand_in_the_live_json_and_in_the_metrics() {
     assert_eq!(drift["all"]["counted"], 1_500.0);
 
     let metrics = get(server.address, "/metrics").await.text();
-    assert!(!metrics.contains("sunledger_closure"), "{metrics}");
-
-    let mut view = server.tick(1).view().clone();
-    view.closure = Arc::new(closure());
-    server
-        .frames
-        .send_replace(Arc::new(Frame::new(view, Vec::new())));
-    let live: Value = get(server.address, "/api/v1/live").await.json();
-    let found = &live["closure"];
-    let electricity = &found["nodes"][0];
-    let same_moment = |value: &Value, expected: &str| {
-        let at: jiff::Timestamp = value.as_str().unwrap().parse().unwrap();
-        assert_eq!(at, expected.parse().unwrap());
-    };
-    same_moment(&electricity["since"], "2026-06-03T02:00:00Z");
-    same_moment(&electricity["interval"], "2026-06-03T02:30:00Z");
-    let expected = json!({
-        "node": "electricity",
-        "carrier": "electricity",
-        "state": "does_not_close",
-        "since": electricity["since"],
-        "interval": electricity["interval"],
-        "residual_wh": 8_400.0,
-        "uncertainty_wh": 2_000.0,
-        "z": 4.2,
-        "intervals": 3,
-        "standing": true,
-        "missing": [],
-        "why": null,
-        "past": [{
-            "start": electricity["interval"],
-            "residual_wh": 8_400.0,
-            "uncertainty_wh": 2_000.0,
-            "z": 4.2,
-        }],
-    });
-    assert_eq!(electricity, &expected);
-    let heat = &found["nodes"][1];
-    assert_eq!(heat["state"], "cannot_be_judged");
-    assert_eq!(
-        (&heat["residual_wh"], &heat["z"]),
-        (&Value::Null, &Value::Null)
-    );
-    let missing = json!([{"meter": "boiler", "reason": "timeout"}]);
-    assert_eq!(heat["missing"], missing);
-    let reconciliation = json!({
-        "chi_square": 17.6,
-        "limit": 3.84,
-        "degrees": 1,
-        "passes": false,
-        "suspects": [{
-            "meters": [{"meter": "hall", "read_wh": 61_600.0, "reconciled_wh": 62_500.0}],
-            "z": 4.2,
-        }],
-        "unchecked": ["pump"],
-        "computed": [{"name": "boiler", "wh": 90_000.0, "uncertainty_wh": 1_500.0}],
-        "failed": null,
-    });
-    assert_eq!(found["reconciliation"], reconciliation);
-    let drift = &found["drift"][0];
-    assert_eq!(
-        (&drift["meter"], &drift["level"]),
-        (&json!("pcc"), &json!("warn"))
-    );
-    assert_eq!(drift["today"]["hours"], 5.0);
-    let percent = drift["today"]["drift_pct"].as_f64().unwrap();
-    assert!((percent - 2.0).abs() < 1e-9, "{percent}");
-    assert_eq!(drift["yesterday"]["drift_pct"], 0.0);
-    assert_eq!(drift["all"]["counted"], 1_500.0);
+    for line in [
+        "sunledger_closure_z{node=\"electricity\"} 4.2",
+        "sunledger_closure_residual_watthours{node=\"electricity\"} 8400.0",
+        "sunledger_closure_uncertainty_watthours{node=\"electricity\"} 2000.0",
+        "sunledger_closure_closes{node=\"electricity\"} 0.0",
+        "sunledger_reconciliation_chi_square 17.6",
+        "sunledger_reconciliation_limit 3.84",
+        "sunledger_counter_drift_ratio{meter=\"pcc\",counter=\"positive\",day=\"today\"} 0.02",
+        "sunledger_counter_drift_ratio{meter=\"pcc\",counter=\"positive\",day=\"yesterday\"} 0.0",
+    ] {
+        assert!(
+            metrics.lines().any(|found| found == line),
+            "{line}\n{metrics}"
+        );
+    }
+    assert!(!metrics.contains("node=\"heat\""), "it cannot be judged");
 
     // Of many nodes and counters the live document tells those that matter.
     let mut large = closure();
@@ -264,22 +211,4 @@ async fn nodes_suspects_and_drifts_stand_in_the_live_json_and_in_the_metrics() {
     };
     assert_eq!((pasts(0), pasts(1), pasts(21)), (1, 0, 0));
     assert_eq!(told["closure"]["drift"].as_array().unwrap().len(), 1);
-
-    let metrics = get(server.address, "/metrics").await.text();
-    for line in [
-        "sunledger_closure_z{node=\"electricity\"} 4.2",
-        "sunledger_closure_residual_watthours{node=\"electricity\"} 8400.0",
-        "sunledger_closure_uncertainty_watthours{node=\"electricity\"} 2000.0",
-        "sunledger_closure_closes{node=\"electricity\"} 0.0",
-        "sunledger_reconciliation_chi_square 17.6",
-        "sunledger_reconciliation_limit 3.84",
-        "sunledger_counter_drift_ratio{meter=\"pcc\",counter=\"positive\",day=\"today\"} 0.02",
-        "sunledger_counter_drift_ratio{meter=\"pcc\",counter=\"positive\",day=\"yesterday\"} 0.0",
-    ] {
-        assert!(
-            metrics.lines().any(|found| found == line),
-            "{line}\n{metrics}"
-        );
-    }
-    assert!(!metrics.contains("node=\"heat\""), "it cannot be judged");
 }
