@@ -486,6 +486,17 @@ impl Counter {
         })
     }
 
+    /// Takes in, behind the reading of the time, that a count is worth something else: it
+    /// has been for a while, and is from here on.
+    pub fn revalued(&mut self, worth: CountUnit) -> bool {
+        let Some((_, raw)) = self.last.filter(|_| self.unit != worth) else {
+            return false;
+        };
+        (self.base, self.origin, self.unrolled) = (self.position(), raw, 0);
+        (self.unit, self.worth_by_event) = (worth, true);
+        true
+    }
+
     /// Since when the register may have gathered what it moves by. Without a nameplate
     /// rest explains nothing: a night of it would explain any garbage.
     fn unmoved_since(&self, read_ms: i64, rated: Option<Power>) -> i64 {

@@ -28,6 +28,9 @@ fn books_close(from: &str, seed: u64) {
     };
     let verdict = run(&settings);
     assert!(verdict.failures.is_empty(), "{verdict}");
+    let ratios = ["at once", "late"].map(|when| format!("ratio changes, entered {when}"));
+    let ratios: u64 = ratios.iter().map(|name| verdict.number(name)).sum();
+    assert_eq!(ratios, 1, "{verdict}");
     // A week in which nothing happened would prove nothing.
     for what in [
         "backlogs",
@@ -36,11 +39,11 @@ fn books_close(from: &str, seed: u64) {
         "exchanges, entered late",
         "kills",
         "outages",
-        "ratio changes",
         "resets, never entered",
         "revisions by recomputing",
         "rollovers",
         "spikes",
+        "  blocks replayed",
         "  held while the clock was not trusted",
         "  lost by kills",
         "  with later revisions",

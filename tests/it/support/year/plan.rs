@@ -113,14 +113,24 @@ pub fn plan(days: i64, seed: u64) -> Vec<(i64, Act)> {
             ),
             _ => {}
         }
-        if day % 20 == 1 {
+        if day % 10 == 1 {
+            // The interval under way when it is entered is right when it is computed again.
+            let late = (day / 10 + seed as i64) % 2 == 1;
+            let entered = if late {
+                Entered::After(5 * HOUR)
+            } else {
+                Entered::AtOnce
+            };
             at(
                 3 * HOUR,
                 Act::Ratio {
                     meter: HALL_C,
-                    entered: Entered::AtOnce,
+                    entered,
                 },
             );
+            if late {
+                at(24 * HOUR + 5_400, Act::Recompute { day });
+            }
         }
         if day % 5 == 0 {
             let for_s = dice.between(600, 2_400);
