@@ -33,6 +33,11 @@ impl Device {
         self.modulus.map_or(total, |modulus| total % modulus)
     }
 
+    /// Whether every bit of it is set; a dial has no bits.
+    pub fn is_all_ones(&self, shows: i64) -> bool {
+        matches!(self.modulus, Some(0x1_0000 | 0x1_0000_0000)) && Some(shows + 1) == self.modulus
+    }
+
     /// Another count from now on, at another worth.
     pub fn broken_off(&mut self, flowed: i128, first: i64, quantum: i128) {
         (self.first, self.since, self.quantum) = (first, flowed, quantum);

@@ -284,7 +284,8 @@ impl Run {
                     shows = account.device.shows(shows + far);
                 }
                 said.heard.values.push((point, Ok(Value::Count(shows))));
-                if spiked {
+                // All bits set is what a device says that has nothing to say.
+                if spiked || account.device.is_all_ones(shows) {
                     continue;
                 }
             }
