@@ -224,6 +224,8 @@ fn touched(event: &MeterEvent, setup: &Setup) -> Option<Span> {
     let zone = &setup.park.time_zone;
     let until = match event.what {
         What::Correction { until, .. } => until,
+        // Everything since was counted at the old worth.
+        _ if event.breaks().is_some_and(|by| by.worth.is_some()) => event.entered,
         _ => event.at,
     };
     // A register may have been silent over midnight.

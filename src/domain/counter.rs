@@ -5,8 +5,9 @@
 //! ```
 //!
 //! The position of a counter is the energy since its first reading, rollovers
-//! unrolled. Positions are rounded once, from the segment's first count, so the
-//! differences of positions telescope: intervals add up to the last digit.
+//! unrolled. What a count is worth is rounded by itself, a modulus as well, so the
+//! differences of positions telescope: intervals add up to the last digit, and books that
+//! begin elsewhere (a day that is computed again) come to the same differences.
 //!
 //! A reading that neither advances plausibly nor completes a rollover is held
 //! back: the baseline stays, and no energy is booked. Only when the register goes
@@ -294,8 +295,15 @@ impl Counter {
     }
 
     fn at_count(&self, raw: i64) -> MilliwattHours {
-        let counts = i128::from(raw) + i128::from(self.unrolled) - i128::from(self.origin);
-        self.base + self.unit.energy(counts)
+        self.unrolled_at(self.unrolled, raw)
+    }
+
+    /// The position at a count behind so many counts of rollovers.
+    fn unrolled_at(&self, unrolled: i64, raw: i64) -> MilliwattHours {
+        let modulus = self.modulus.filter(|modulus| *modulus > 0).unwrap_or(1);
+        let lap = self.unit.energy(modulus.into());
+        let laps = MilliwattHours(lap.0.saturating_mul(unrolled / modulus));
+        self.base + laps + self.unit.between(self.origin.into(), raw.into())
     }
 
     /// Judges a step from a count that the register has not left since `since_ms`.
@@ -447,17 +455,14 @@ impl Counter {
         }
         let (last_ms, old) = self.last.filter(|(last_ms, _)| *last_ms < ms)?;
         let from = (timestamp(last_ms), self.position());
-        let counted = by.last.and_then(|last| {
+        let ends = by.last.and_then(|last| {
             let step = step(old.into(), last.into(), self.modulus.map(i128::from), None);
-            match step {
-                Step::Advanced(delta) | Step::RolledOver(delta) => Some(delta),
-                Step::Doubtful(_) => None,
-            }
-        });
-        let ends = counted.map(|delta| {
-            let counts =
-                i128::from(old) + delta + i128::from(self.unrolled) - i128::from(self.origin);
-            self.base + self.unit.energy(counts)
+            let over = match step {
+                Step::Advanced(_) => 0,
+                Step::RolledOver(_) => self.modulus.unwrap_or(0),
+                Step::Doubtful(_) => return None,
+            };
+            Some(self.unrolled_at(self.unrolled.saturating_add(over), last))
         });
         *self = Self {
             excluded: std::mem::take(&mut self.excluded),
@@ -479,6 +484,17 @@ impl Counter {
                 to: from.1,
             },
         })
+    }
+
+    /// Takes in, behind the reading of the time, that a count is worth something else: it
+    /// has been for a while, and is from here on.
+    pub fn revalued(&mut self, worth: CountUnit) -> bool {
+        let Some((_, raw)) = self.last.filter(|_| self.unit != worth) else {
+            return false;
+        };
+        (self.base, self.origin, self.unrolled) = (self.position(), raw, 0);
+        (self.unit, self.worth_by_event) = (worth, true);
+        true
     }
 
     /// Since when the register may have gathered what it moves by. Without a nameplate

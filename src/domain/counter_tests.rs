@@ -380,6 +380,46 @@ fn an_event_that_the_books_are_past_or_that_comes_before_them_changes_nothing() 
     assert_eq!(fresh.broken(at(3), exchange(Some(5), 0, None)), None);
 }
 
+/// A thousandth of a gigajoule is 277777.7… mWh.
+#[test]
+fn books_that_begin_elsewhere_come_to_the_same_milliwatt_hours() {
+    let gigajoule = RegisterKind {
+        unit: CountUnit::new(2_500_000, 9).unwrap(),
+        ..kind(Some(100))
+    };
+    let rated = Some(Power::from_watts(40e6).unwrap());
+    let reads: Vec<(i64, i64)> = (0..40)
+        .map(|place| (place * 10, (90 + place * 7) % 100))
+        .collect();
+    let positions = |reads: &[(i64, i64)]| -> Vec<MilliwattHours> {
+        let mut counter = Counter::new(gigajoule);
+        let hear = |(second, raw): &(i64, i64)| {
+            let heard = counter.hear(at(*second), *raw, rated);
+            assert!(
+                matches!(heard, Heard::Opened | Heard::Booked { .. }),
+                "{heard:?}"
+            );
+            counter.position()
+        };
+        reads.iter().map(hear).collect()
+    };
+    let whole = positions(&reads);
+    for begin in 1..reads.len() {
+        let part = positions(&reads[begin..]);
+        for (place, position) in part.iter().enumerate() {
+            assert_eq!(
+                *position,
+                whole[begin + place] - whole[begin],
+                "{begin} {place}"
+            );
+        }
+    }
+    // 273 counts, three times over zero: no further off than a rounding for each of them.
+    let exact = 273.0 * 2_500_000.0 / 9.0;
+    let off = whole.last().unwrap().as_watt_hours() * 1e3 - exact;
+    assert!(off.abs() <= 2.5, "{off}");
+}
+
 #[test]
 fn books_that_begin_after_a_ratio_was_changed_count_by_the_new_one() {
     let ten = CountUnit::new(10_000, 1).unwrap();

@@ -250,6 +250,17 @@ impl CountUnit {
     /// (halves away from zero).
     #[must_use]
     pub fn energy(self, counts: i128) -> MilliwattHours {
+        held(self.rounded(counts))
+    }
+
+    /// The energy from one count to another: what both are worth is rounded by itself, so
+    /// that parts add up to the whole wherever somebody begins to count.
+    #[must_use]
+    pub fn between(self, from: i128, to: i128) -> MilliwattHours {
+        held(self.rounded(to).saturating_sub(self.rounded(from)))
+    }
+
+    fn rounded(self, counts: i128) -> i128 {
         let (numerator, denominator) = (i128::from(self.numerator), i128::from(self.denominator));
         let scaled = counts.saturating_mul(numerator);
         let half = if scaled < 0 {
@@ -257,12 +268,7 @@ impl CountUnit {
         } else {
             denominator / 2
         };
-        let rounded = scaled.saturating_add(half) / denominator;
-        MilliwattHours(i64::try_from(rounded).unwrap_or(if rounded < 0 {
-            i64::MIN
-        } else {
-            i64::MAX
-        }))
+        scaled.saturating_add(half) / denominator
     }
 
     /// Watt-hours a count, for people and for InfluxDB.
@@ -270,6 +276,11 @@ impl CountUnit {
     pub fn as_watt_hours(self) -> f64 {
         to_f64(self.numerator) / to_f64(self.denominator) / 1_000.0
     }
+}
+
+/// As many milliwatt-hours as can be held.
+fn held(mwh: i128) -> MilliwattHours {
+    MilliwattHours(i64::try_from(mwh).unwrap_or(if mwh < 0 { i64::MIN } else { i64::MAX }))
 }
 
 /// Digits after the point up to which a decimal is looked for by multiplication.

@@ -47,5 +47,24 @@ impl Track {
                 Some(marked),
             );
         }
+        self.revalue(breaks, until);
+    }
+
+    /// Counts on by the worth that was entered last. Where that comes late, the interval
+    /// under way has a part at the old worth, and says that it is suspect; those before are
+    /// computed again from the journal.
+    fn revalue(&mut self, breaks: &[(Channel, Timestamp, Break)], until: Timestamp) {
+        let (channel, mut breaks) = (self.channel(), breaks.iter().rev());
+        let worth = breaks.find_map(|(of, at, by)| {
+            let holds = *of == channel && *at < until;
+            by.worth.filter(|_| holds)
+        });
+        let counter = self.counter.as_mut();
+        if counter
+            .zip(worth)
+            .is_some_and(|(counter, worth)| counter.revalued(worth))
+        {
+            self.suspect();
+        }
     }
 }

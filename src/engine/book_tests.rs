@@ -365,3 +365,33 @@ fn an_event_that_is_heard_of_too_late_leaves_the_books_as_they_are() {
     entries.extend(run(&mut book, &more));
     assert_eq!(entries[0].energy, Ok(MilliwattHours(90 * 10_000)));
 }
+
+/// A count of 10 Wh is worth 20 Wh from 500 s on, which is entered at 1000 s.
+#[test]
+fn a_ratio_that_is_entered_late_holds_from_the_next_reading_on() {
+    let mut book = MeterBook::new(&meter("tenant", &["energy_import"]), None);
+    let said = |from: i64, to: i64| -> Vec<(i64, Said)> {
+        let seconds = (from..=to).step_by(10);
+        seconds.map(|s| (s * 1_000, Said::Count(s / 10))).collect()
+    };
+    let mut entries = run(&mut book, &said(0, 1_000));
+    let mut event = broken(500, Some(50), 50);
+    event.what = What::Ratio(Break {
+        last: Some(50),
+        first: 50,
+        worth: CountUnit::new(20_000, 1),
+    });
+    book.set_events(&[event.clone()]);
+    entries.extend(run(&mut book, &said(1_010, 1_500)));
+    book.set_events(&[event]);
+    entries.extend(run(&mut book, &said(1_510, 3_600)));
+    let known = entries.iter().map(|entry| {
+        let counts = entry.energy.ok().map(|energy| energy.0 / 10_000);
+        (counts, entry.quality)
+    });
+    let known: Vec<_> = known.collect();
+    let good = |counts| (Some(counts), Quality::Good);
+    // In the second quarter hour 10 counts were booked before anybody knew, 80 after.
+    let second = (Some(10 + 2 * 80), Quality::Suspect);
+    assert_eq!(known, [good(90), second, good(180), good(180)]);
+}

@@ -191,6 +191,13 @@ impl Track {
         self.rest_uj = earlier.rest_uj;
     }
 
+    /// The interval under way is not what it seems.
+    pub(super) fn suspect(&mut self) {
+        if let Some(page) = &mut self.page {
+            page.quality = page.quality.worst(Quality::Suspect);
+        }
+    }
+
     /// How far readings may lie apart and still be joined, ms.
     pub(super) fn reach_ms(&self) -> i64 {
         self.reach_ms

@@ -33,3 +33,4 @@ mod tidy;
 mod unit_file;
 mod web;
 mod wire_capture;
+mod year;

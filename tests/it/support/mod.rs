@@ -16,3 +16,4 @@ pub mod show_park;
 pub mod store;
 pub mod victoria;
 pub mod world;
+pub mod year;
