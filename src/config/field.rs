@@ -23,6 +23,7 @@ const TYPES: &[(&str, Number)] = &[
     ("u64", Number::U64), ("i64", Number::I64),
     ("f32", Number::F32), ("f64", Number::F64),
     ("bcd16", Number::Bcd16), ("bcd32", Number::Bcd32), ("bcd64", Number::Bcd64),
+    ("datetime", Number::DateTime),
     ("u8low", Number::LowByte), ("u8high", Number::HighByte),
     ("bit", Number::Bit(0)), ("text", Number::Text(1)),
 ];

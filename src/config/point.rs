@@ -281,6 +281,14 @@ impl Spec {
             table.problem("type", "`text` is never a value", "a number");
             return None;
         }
+        if spot.field.number == Number::DateTime && !quantity.name.starts_with("clock") {
+            table.problem(
+                "type",
+                "`datetime` is a civil time, and no such quantity",
+                "a number, or quantity `clock_local` (`clock` where the device keeps UTC)",
+            );
+            return None;
+        }
         let also = also?;
         let whole = spot.field.number.is_whole() && also.iter().all(is_whole);
         let wraps = spot.field.number.wraps().filter(|_| also.is_empty());

@@ -43,6 +43,7 @@ const UNITS: &[Unit] = &[
     unit("W/m2", "W/m2", 1.0), unit("kW/m2", "W/m2", 1e3),
     unit("m/s", "m/s", 1.0), unit("km/h", "m/s", 1.0 / 3.6),
     unit("deg", "deg", 1.0), unit("m", "m", 1.0), unit("mm", "m", 1e-3),
+    unit("s", "s", 1.0), unit("ms", "s", 1e-3),
 ];
 
 /// Units of energy, in milliwatt-hours as a ratio.

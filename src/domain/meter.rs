@@ -256,6 +256,8 @@ pub const QUANTITIES: &[Quantity] = quantities! {
     "temp_battery"            "temp_battery_degc"            "degC" Analog   false
     "flow_velocity"           "flow_velocity_ms"             "m/s"  Analog   false
     "signal_quality"          "signal_quality"               ""     Analog   false
+    "clock"                   "clock_s"                      "s"    Analog   false
+    "clock_local"             "clock_local_s"                "s"    Analog   false
 };
 
 impl Quantity {

@@ -108,6 +108,7 @@ pub fn settings(setup: &Setup, options: &Options, lines: &Lines) -> (Settings, P
             .database
             .then_some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
         faults: Vec::new(),
+        time_zone: setup.park.time_zone.clone(),
     };
     let of_broker =
         |broker: &BrokerSetup| format!("{}:{}", broker.settings.host, broker.settings.port);

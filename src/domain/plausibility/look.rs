@@ -4,6 +4,7 @@
 //! points of a meter are is found out once and not at each look.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::ear::Ear;
@@ -13,6 +14,7 @@ use crate::domain::flow::{Powers, Stated};
 use crate::domain::heat::fluid::Fluid;
 use crate::domain::meter::{Carrier, Meter, MeterIndex, Park, PointIndex};
 use crate::domain::snapshot::{Snapshot, Value};
+use crate::domain::units::{to_f64, to_i64};
 
 macro_rules! points {
     ($($variant:ident $name:literal)*) => {
@@ -32,7 +34,8 @@ points! {
     FactorL2 "power_factor_l2" FactorL3 "power_factor_l3" Reactive "reactive_power"
     Apparent "apparent_power" Soc "soc" HeatPower "heat_power" Flow "flow"
     Supply "temp_supply" Return "temp_return" Temp "temp" Pressure "pressure" Dni "dni"
-    Ghi "ghi" Dhi "dhi" Level "level" Status "status"
+    Ghi "ghi" Dhi "dhi" Level "level" Status "status" Clock "clock"
+    ClockLocal "clock_local"
 }
 
 /// The powers of the phases.
@@ -130,7 +133,7 @@ impl Memory {
 
     /// Smooths two values over `minutes`, and answers once they are smooth.
     pub fn smoothed(&mut self, values: [f64; 2], ms: i64, minutes: f64) -> [f64; 2] {
-        let part = 1.0 - (-crate::domain::units::to_f64(ms) / (minutes * 60_000.0)).exp();
+        let part = 1.0 - (-to_f64(ms) / (minutes * 60_000.0)).exp();
         let mut smooth = self.smooth.unwrap_or(values);
         for (smooth, value) in smooth.iter_mut().zip(values) {
             *smooth += (value - *smooth) * part;
@@ -166,19 +169,35 @@ impl<'a> Look<'a> {
         self.ears.get(self.first())
     }
 
-    /// A value of a meter that stands.
-    pub fn value_of(&self, index: MeterIndex, q: Q) -> Option<f64> {
+    /// A value of a meter that stands, and when it was read.
+    fn standing(&self, index: MeterIndex, q: Q) -> Option<(f64, Timestamp)> {
         let point = self.site.layouts.get(index)?.point(q)?;
         let meter = self.park.meters.get(index)?;
-        let snapshot = self.moment.snapshot;
-        match snapshot
-            .standing(meter, index, point, self.moment.now)
-            .ok()?
-            .value
-        {
-            Value::Analog(value) => Some(value),
+        let (snapshot, now) = (self.moment.snapshot, self.moment.now);
+        let standing = snapshot.standing(meter, index, point, now).ok()?;
+        match standing.value {
+            Value::Analog(value) => Some((value, standing.at)),
             Value::Count(_) | Value::Scaled { .. } => None,
         }
+    }
+
+    /// A value of a meter that stands.
+    pub fn value_of(&self, index: MeterIndex, q: Q) -> Option<f64> {
+        self.standing(index, q).map(|(value, _)| value)
+    }
+
+    /// How far the clock that the meter above all shows is ahead of the time at which it
+    /// was read, s.
+    pub fn clock_ahead_s(&self) -> Option<f64> {
+        let ahead = |shown: f64, at: Timestamp| shown - to_f64(at.as_millisecond()) / 1e3;
+        if let Some((shown, at)) = self.standing(self.first(), Q::Clock) {
+            return Some(ahead(shown, at));
+        }
+        let (shown, at) = self.standing(self.first(), Q::ClockLocal)?;
+        let candidates = instants(&self.park.time_zone, shown).into_iter().flatten();
+        candidates
+            .map(|instant| ahead(instant, at))
+            .min_by(|a, b| a.abs().total_cmp(&b.abs()))
     }
 
     /// A value of the meter above all that stands.
@@ -253,6 +272,20 @@ impl<'a> Look<'a> {
     }
 }
 
+/// The instants, s since 1970, at which a clock on civil time shows so many seconds since
+/// 1970: two in the hour that a day has twice.
+fn instants(zone: &TimeZone, shown: f64) -> [Option<f64>; 2] {
+    let civil = Timestamp::from_second(to_i64(shown.floor())).ok();
+    let both = civil.map(|at| zone.to_ambiguous_timestamp(TimeZone::UTC.to_datetime(at)));
+    let instant = |at: Result<Timestamp, jiff::Error>| {
+        let second = at.ok()?.as_second();
+        Some(to_f64(second) + (shown - shown.floor()))
+    };
+    both.map_or([None, None], |both| {
+        [instant(both.earlier()), instant(both.later())]
+    })
+}
+
 /// A value, or that the check cannot judge without.
 macro_rules! need {
     ($value:expr, $because:literal) => {
@@ -274,5 +307,35 @@ mod tests {
         for name in NAMES {
             assert!(Quantity::named(name).is_some(), "{name}");
         }
+    }
+
+    /// Berlin had half past two twice on 26 October 2025, and never on 30 March.
+    #[test]
+    fn a_clock_on_civil_time_may_show_an_hour_twice() {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let second = |text: &str| to_f64(text.parse::<Timestamp>().unwrap().as_second());
+        let cases = [
+            (
+                "2025-07-01T12:00:00Z",
+                ["2025-07-01T10:00:00Z", "2025-07-01T10:00:00Z"],
+            ),
+            (
+                "2025-12-01T12:00:00Z",
+                ["2025-12-01T11:00:00Z", "2025-12-01T11:00:00Z"],
+            ),
+            (
+                "2025-10-26T02:30:00Z",
+                ["2025-10-26T00:30:00Z", "2025-10-26T01:30:00Z"],
+            ),
+            (
+                "2025-03-30T02:30:00Z",
+                ["2025-03-30T00:30:00Z", "2025-03-30T01:30:00Z"],
+            ),
+        ];
+        for (shown, expected) in cases {
+            let found = instants(&zone, second(shown) + 0.25);
+            assert_eq!(found, expected.map(|at| Some(second(at) + 0.25)), "{shown}");
+        }
+        assert_eq!(instants(&zone, f64::MAX), [None, None]);
     }
 }

@@ -36,11 +36,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::broker::Broker;
+use crate::domain::units::to_f64;
 use crate::sys::clock::{self, Moment};
 use database::Written;
 use faults::{Fault, Faults, Names};
@@ -71,6 +73,8 @@ pub struct Settings {
     pub database: Option<SocketAddr>,
     /// What is wrong from the beginning.
     pub faults: Vec<Fault>,
+    /// The time zone of clocks that show civil time.
+    pub time_zone: TimeZone,
 }
 
 /// One bus.
@@ -143,6 +147,7 @@ impl Settings {
             brokers: Vec::new(),
             database: None,
             faults: Vec::new(),
+            time_zone: TimeZone::UTC,
         }
     }
 
@@ -202,7 +207,7 @@ pub async fn start(settings: Settings) -> io::Result<Rehearsal> {
         .iter()
         .map(|bus| {
             let image = Image::new(settings.seed, &bus.units, settings.encodes, bus.any_unit);
-            Arc::new(image)
+            Arc::new(image.with_clocks(clocks(&began, &settings.time_zone)))
         })
         .collect();
     let faults = Faults::new(names, settings.seed, began.mono, images.clone());
@@ -239,6 +244,12 @@ pub async fn start(settings: Settings) -> io::Result<Rehearsal> {
     }
     rehearsal.tasks.close();
     Ok(rehearsal)
+}
+
+/// What clocks show at a moment: seconds in UTC, and of civil time as if it were UTC.
+fn clocks(began: &Moment, zone: &TimeZone) -> (f64, f64) {
+    let utc = to_f64(began.wall.as_millisecond()) / 1e3;
+    (utc, utc + f64::from(zone.to_offset(began.wall).seconds()))
 }
 
 fn named(what: &str, error: &io::Error) -> io::Error {

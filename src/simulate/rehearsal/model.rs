@@ -53,6 +53,9 @@ pub struct Model {
     opening: f64,
     /// Where its small movements are.
     phase: f64,
+    /// What its clock showed when the rehearsal began: seconds since 1970 in UTC, and of
+    /// the park's civil time as if it were UTC.
+    began_s: (f64, f64),
 }
 
 /// A phase whose transformer is turned round: its place, from zero.
@@ -116,7 +119,14 @@ impl Model {
             },
             opening: 1e6 + 8e6 * draw(4),
             phase: TAU * draw(5),
+            began_s: (0.0, 0.0),
         }
+    }
+
+    /// The same with a clock that is right.
+    #[must_use]
+    pub fn with_clock(self, began_s: (f64, f64)) -> Self {
+        Self { began_s, ..self }
     }
 
     /// What it says of a quantity after so many seconds.
@@ -205,6 +215,8 @@ impl Model {
             "heat_power" => heat,
             "flow" => heat.abs() / (WATER_WH * SPREAD_K),
             "mass_flow" => heat.abs() / (WATER_WH * SPREAD_K) * 983.0 / 3_600.0,
+            "clock" => self.began_s.0 + s,
+            "clock_local" => self.began_s.1 + s,
             "temp_return" => RETURN_DEGC,
             // The colder pipe is the supply while heat flows back.
             "temp_supply" if heat < 0.0 => RETURN_DEGC - SPREAD_K,

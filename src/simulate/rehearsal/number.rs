@@ -37,7 +37,7 @@ pub fn range(number: Number) -> Option<(i128, i128)> {
         Number::I16 => signed(16),
         Number::U32 => unsigned(32),
         Number::I32 => signed(32),
-        Number::U64 => unsigned(64),
+        Number::U64 | Number::DateTime => unsigned(64),
         Number::I64 => signed(64),
         Number::Bcd16 => digits(4),
         Number::Bcd32 => digits(8),
@@ -62,6 +62,7 @@ pub fn written(field: Field, held: Held) -> Piece {
         Number::F32 => u64::from(single(float).to_bits()),
         Number::F64 => float.to_bits(),
         Number::Bcd16 | Number::Bcd32 | Number::Bcd64 => packed(whole),
+        Number::DateTime => civil(saturated(whole)),
         _ => low_64(whole),
     };
     pattern(field, bits)
@@ -131,6 +132,22 @@ fn packed(value: i128) -> u64 {
     })
 }
 
+/// A civil time from its seconds since 1970; all bits where it is none.
+fn civil(second: i64) -> u64 {
+    let Ok(at) = jiff::Timestamp::from_second(second) else {
+        return u64::MAX;
+    };
+    let at = jiff::tz::TimeZone::UTC.to_datetime(at);
+    let part = |value: i8| u64::from(value.unsigned_abs());
+    let year = u64::from(at.year().saturating_sub(2000).unsigned_abs());
+    (year << 48)
+        | (part(at.month()) << 40)
+        | (part(at.day()) << 32)
+        | (part(at.hour()) << 24)
+        | (part(at.minute()) << 16)
+        | (part(at.second()) * 1_000)
+}
+
 /// The lower half of a number in two's complement.
 #[allow(
     clippy::as_conversions,
@@ -177,6 +194,8 @@ mod tests {
             (U64,      Big,    Big,    10_000_000_000.0, &[0x0000, 0x0002, 0x540B, 0xE400]),
             (Bcd16,    Big,    Big,    1_234.0,          &[0x1234]),
             (Bcd32,    Little, Big,    12_345_678.0,     &[0x5678, 0x1234]),
+            // 27 November 2026, 21:14:50.
+            (DateTime, Big,    Big,    1_795_814_090.0,  &[0x001A, 0x0B1B, 0x150E, 0xC350]),
             (Bit(3),   Big,    Big,    1.0,              &[0x0008]),
             (LowByte,  Big,    Big,    171.0,            &[0x00AB]),
             (HighByte, Big,    Big,    171.0,            &[0xAB00]),

@@ -144,6 +144,15 @@ impl Image {
         }
     }
 
+    /// The same with clocks that are right; see [`Model::with_clock`].
+    #[must_use]
+    pub fn with_clocks(mut self, began_s: (f64, f64)) -> Self {
+        for served in self.units.values_mut().flatten() {
+            served.model = served.model.clone().with_clock(began_s);
+        }
+        self
+    }
+
     /// What a unit answers; `manner` says how a meter shows its numbers wrongly.
     #[must_use]
     pub fn ask(&self, asked: Asked, manner: impl Fn(&str) -> Manner) -> Answer {

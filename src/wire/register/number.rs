@@ -42,6 +42,21 @@ pub enum Number {
     Bcd64,
     /// One bit of a register, 0 the lowest.
     Bit(u8),
+    /// A civil time, four registers: year from 2000, month and day, hour and minute,
+    /// milliseconds of the minute. Its raw form is the seconds since 1970 that the same
+    /// civil time is in UTC.
+    ///
+    /// ```text
+    ///   bit   15 … 12   11 … 8    7      6   5   4 … 0
+    ///   1     0                   0      year from 2000, bits 6 to 0
+    ///   2     0         month     weekday, 3 bits   day
+    ///   3     summer 0  hour, 12 … 8    invalid  0  minute, bits 5 to 0
+    ///   4     milliseconds, 0 to 59999
+    /// ```
+    ///
+    /// Source: `DATETIME` in the Modbus chapter of Schneider Electric's iEM3000 and EM3000
+    /// manuals, which is the time tag of IEC 60870-5.
+    DateTime,
     /// The low byte of a register, unsigned.
     LowByte,
     /// The high byte of a register, unsigned.
@@ -67,7 +82,7 @@ impl Number {
             Self::U16 | Self::I16 | Self::Bcd16 => 1,
             Self::Bit(_) | Self::LowByte | Self::HighByte => 1,
             Self::U32 | Self::I32 | Self::F32 | Self::Bcd32 => 2,
-            Self::U64 | Self::I64 | Self::F64 | Self::Bcd64 => 4,
+            Self::U64 | Self::I64 | Self::F64 | Self::Bcd64 | Self::DateTime => 4,
             Self::Text(words) => words,
         }
     }
@@ -111,6 +126,7 @@ impl Number {
             Self::Bcd16 | Self::Bcd32 | Self::Bcd64 => {
                 Raw::Unsigned(packed_decimal(joined).ok_or(Reason::NotAvailable)?)
             }
+            Self::DateTime => Raw::Unsigned(civil_time(joined).ok_or(Reason::NotAvailable)?),
             Self::Bit(_) | Self::LowByte | Self::HighByte => {
                 Raw::Unsigned(self.part(joined).unwrap_or(0))
             }
@@ -197,6 +213,27 @@ fn packed_decimal(joined: u64) -> Option<u64> {
         number = number * 10 + digit;
     }
     Some(number)
+}
+
+/// Seconds from 1970 to a civil time, as if it were UTC; none where it is marked invalid or
+/// is no time.
+fn civil_time(joined: u64) -> Option<u64> {
+    let part = |from: u32, width: u32| {
+        let bits = joined >> from & ((1 << width) - 1);
+        i8::try_from(bits).ok()
+    };
+    let invalid = part(23, 1)?;
+    let milliseconds = joined & 0xFFFF;
+    if invalid != 0 || milliseconds > 59_999 {
+        return None;
+    }
+    let year = 2000 + i16::from(part(48, 7)?);
+    let (month, day) = (part(40, 4)?, part(32, 5)?);
+    let (hour, minute) = (part(24, 5)?, part(16, 6)?);
+    let second = i8::try_from(milliseconds / 1_000).ok()?;
+    let civil = jiff::civil::DateTime::new(year, month, day, hour, minute, second, 0).ok()?;
+    let utc = jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()?;
+    u64::try_from(utc.as_second()).ok()
 }
 
 /// The lower half.

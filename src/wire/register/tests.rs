@@ -4,7 +4,7 @@ mod laws;
 
 use super::decode::scaled;
 use super::*;
-use crate::domain::units::CountUnit;
+use crate::domain::units::{CountUnit, to_f64};
 
 const PLAIN: Decode = Decode::Analog {
     scale: 1.0,
@@ -40,6 +40,34 @@ fn said(layout: &Layout, answer: &[u16]) -> Result<Value, Reason> {
 
 fn analog(scale: f64, offset: f64) -> Decode {
     Decode::Analog { scale, offset }
+}
+
+/// Bits as in the table at [`Number::DateTime`]; the weekday says nothing.
+#[test]
+fn a_civil_time_is_one_or_nothing() {
+    let seconds = |text: &str| {
+        let civil: jiff::civil::DateTime = text.parse().unwrap();
+        let utc = jiff::tz::TimeZone::UTC.to_timestamp(civil).unwrap();
+        Ok(Value::Analog(to_f64(utc.as_second())))
+    };
+    let none = Err(Reason::NotAvailable);
+    #[rustfmt::skip]
+    let cases: &[(&str, [u16; 4], Result<Value, Reason>)] = &[
+        ("a moment",             [0x001A, 0x0B1B, 0x150E, 0xC350], seconds("2026-11-27T21:14:50")),
+        ("with its weekday",     [0x001A, 0x0BDB, 0x150E, 0xC350], seconds("2026-11-27T21:14:50")),
+        ("in summer",            [0x001A, 0x071F, 0x971E, 0x0000], seconds("2026-07-31T23:30:00")),
+        ("the last of a minute", [0x007F, 0x0C1F, 0x173B, 0xEA5F], seconds("2127-12-31T23:59:59")),
+        ("marked invalid",       [0x001A, 0x0B1B, 0x158E, 0xC350], none),
+        ("never set",            [0x0000, 0x0000, 0x0000, 0x0000], none),
+        ("nothing there",        [0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF], none),
+        ("a 30 February",        [0x001A, 0x021E, 0x0000, 0x0000], none),
+        ("a minute of 60 s",     [0x001A, 0x0B1B, 0x150E, 0xEA60], none),
+        ("an hour 24",           [0x001A, 0x0B1B, 0x180E, 0x0000], none),
+    ];
+    for (name, words, expected) in cases {
+        let said = layout(Number::DateTime, Order::Big, PLAIN).value(0, words, &[]);
+        assert_eq!(said, *expected, "{name}");
+    }
 }
 
 /// The words here are worked out by hand, so that no mistake of ours is in both.

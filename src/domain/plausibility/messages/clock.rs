@@ -1,8 +1,9 @@
-//! Check 19: the time that a device gives its values.
+//! Check 19: the clock of a device.
 //!
-//! A device that stamps its messages is compared with the time when they come. One
-//! message that is old may have waited; a row of them, each as late as the one before,
-//! is a clock.
+//! A device that shows its clock in a register is compared with the time at which that was
+//! read: the middle of question and answer. A device that stamps its messages is compared
+//! with the time when they come. One message that is old may have waited; a row of them,
+//! each as late as the one before, is a clock.
 
 use super::super::finding::{Judged, seen};
 use super::super::look::{Look, Memory, Site, need};
@@ -46,6 +47,20 @@ pub fn judge(look: &Look<'_>, _: &mut Memory) -> Judged {
             remedy,
         );
     }
+    if let Some(ahead) = look.clock_ahead_s() {
+        return if ahead.abs() <= limits.warn_s {
+            Judged::Clear
+        } else {
+            let cause = match (ahead.abs() > FAULT_S, ahead > 0.0) {
+                (true, _) => {
+                    "the device's clock or time zone is wrong: what it stores is not of the books' intervals"
+                }
+                (false, true) => "the device's clock is fast",
+                (false, false) => "the device's clock is slow, or stands",
+            };
+            off(ahead, limits.warn_s, cause)
+        };
+    }
     let ear = need!(
         look.ear().filter(|ear| ear.newest_ms.is_some()),
         "nothing was heard of it"
@@ -70,10 +85,14 @@ pub fn judge(look: &Look<'_>, _: &mut Memory) -> Judged {
         (true, true) => "the device's clock or time zone is wrong: intervals are booked too early",
         (false, true) => "the device's clock or time zone is wrong: intervals are booked too late",
     };
-    let limit = limits.warn_s.copysign(ahead);
+    off(ahead, limits.warn_s, cause)
+}
+
+/// The finding of a clock that is so many seconds ahead.
+fn off(ahead: f64, warn_s: f64, cause: &'static str) -> Judged {
     seen(
         "the device's time against the daemon's",
-        (ahead, limit, "s"),
+        (ahead, warn_s.copysign(ahead), "s"),
         cause,
         "set up the time server of the device or gateway",
     )

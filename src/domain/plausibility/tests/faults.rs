@@ -1,7 +1,8 @@
 //! One fault at a time: exactly its finding, and no other.
 
-use super::script::{Fault, GAIN, HEALTHY, SHIFT, STEP, Said, Script, flow, phases};
+use super::script::{Fault, GAIN, HEALTHY, MIDNIGHT, SHIFT, STEP, Said, Script, flow, phases};
 use crate::domain::quality::Reason;
+use crate::domain::units::to_f64;
 
 const HOUR: i64 = 3_600;
 
@@ -186,7 +187,7 @@ const ROWS: &[Row] = &[
     ("an answer that repeats for a while",   6, "a",        (8, 9),   said(repeats)),
     ("a register that stands",               6, "a",        (8, 10),  said(|all, _| set(all, "a", GAIN, 0.0))),
     ("power from the roof at night",         7, "pv",       (0, 2),   said(|all, _| set(all, "pv", "power", 20e3))),
-    ("a load behind the roof's meter",       7, "pv",       (0, 2),   said(|all, second| set(all, "pv", "power", -30e3 - crate::domain::units::to_f64(second % 97)))),
+    ("a load behind the roof's meter",       7, "pv",       (0, 2),   said(|all, second| set(all, "pv", "power", -30e3 - to_f64(second % 97)))),
     ("a roof that gives too much",           8, "pv",       (12, 14), said(|all, _| times(all, "pv", &["power"], 1.5))),
     ("a field that gives too much",          8, "field",    (12, 14), said(|all, _| times(all, "field", &["heat_power", "flow"], 1.45))),
     ("light at night",                       9, "weather",  (0, 1),   said(|all, _| set(all, "weather", "dni", 40.0))),
@@ -209,6 +210,9 @@ const ROWS: &[Row] = &[
     ("a clock that is fast",                19, "b",        (8, 9),   Fault { at: fast_clock, ..HEALTHY }),
     ("a clock that is slow",                19, "hall",     (8, 9),   Fault { at: slow_clock, ..HEALTHY }),
     ("a clock that stands",                 19, "weather",  (8, 9),   Fault { at: no_clock, ..HEALTHY }),
+    ("a meter's clock that is fast",        19, "pcc",      (8, 9),   said(|all, _| { let shown = of(all, "pcc", "clock"); set(all, "pcc", "clock", shown + 8.0); })),
+    ("a meter's clock that stands",         19, "customer", (8, 9),   said(|all, _| set(all, "customer", "clock_local", to_f64(MIDNIGHT + 16 * HOUR)))),
+    ("a meter's clock in another zone",     19, "customer", (8, 9),   said(|all, _| { let shown = of(all, "customer", "clock_local"); set(all, "customer", "clock_local", shown + 3_600.0); })),
     ("values of the future, refused",       19, "hall",     (8, 9),   said(refused)),
     ("a sensor without a number",           20, "b",        (8, 9),   said(unavailable)),
     ("a message that was kept",             20, "b",        (8, 9),   Fault { at: retained, ..HEALTHY }),

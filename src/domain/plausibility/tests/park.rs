@@ -28,7 +28,7 @@ const METERS: &[(&str, &str, f64, &str)] = &[
         "pcc",
         "grid",
         2_000.0,
-        "reactive_power apparent_power frequency power_factor energy_import energy_export +",
+        "reactive_power apparent_power frequency power_factor energy_import energy_export clock +",
     ),
     ("pv", "pv", 1_000.0, "power energy_export"),
     (
@@ -52,7 +52,7 @@ const METERS: &[(&str, &str, f64, &str)] = &[
         "customer",
         "heat_consumer",
         1_000.0,
-        "heat_power heat_energy flow volume temp_supply temp_return",
+        "heat_power heat_energy flow volume temp_supply temp_return clock_local",
     ),
     ("pump", "monitor", 0.0, "status"),
     ("hot", "monitor", 0.0, "level temp"),

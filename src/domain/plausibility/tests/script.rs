@@ -302,6 +302,9 @@ impl Script {
             );
         }
         tell("pcc", &[("frequency", jitter(50.0, 10) * on)]);
+        let utc = to_f64(MIDNIGHT + second);
+        tell("pcc", &[("clock", utc + 0.4)]);
+        tell("customer", &[("clock_local", utc + 8.0 * 3_600.0 - 0.4)]);
         tell("pv", &[("power", pv)]);
         tell("battery", &[("power", battery), ("soc", self.soc.round())]);
         tell("b", &[("power", b)]);
