@@ -9,7 +9,17 @@ const METERS: &[(&str, &str, &str)] = &[
     ("bakery", "heat_consumer", ""),
 ];
 
+/// A meter that is computed and stands in no sum beside `hall-a`.
 fn derived(id: &str, role: &str, expression: &str) -> String {
+    let behind = if role == "tenant" {
+        "behind = \"hall-a\"\n"
+    } else {
+        ""
+    };
+    plain(id, role, expression) + behind
+}
+
+fn plain(id: &str, role: &str, expression: &str) -> String {
     format!("[[derived]]\nid = \"{id}\"\nrole = \"{role}\"\nexpression = \"{expression}\"\n")
 }
 
@@ -28,9 +38,38 @@ fn a_derived_meter_is_a_meter_as_slow_as_its_slowest_input_in_whatever_order() {
     let hall = &park.meters[park.meter("hall-b").unwrap()];
     assert_eq!((hall.role.name, hall.period.as_secs()), ("tenant", 10));
     assert_eq!(hall.points.len(), 1);
-    let behind = derived("hall-b", "tenant", "hall-a - 0.5 * shared") + "behind = \"hall-a\"\n";
-    let park = read(METERS, &behind).unwrap().park;
-    assert_eq!(park.relations.topology.behind("hall-a").count(), 1);
+    assert_eq!(park.relations.topology.behind("hall-a").count(), 2);
+}
+
+#[test]
+fn what_a_computed_meter_would_count_twice_is_refused() {
+    let twice = |meter: usize, input: &str, times: &str, by: &str| {
+        vec![format!(
+            "derived[{meter}].expression: `{input}` is counted {times} times, by {by}; \
+             `behind = \"{input}\"`, as what it counts is in `{input}` already"
+        )]
+    };
+    let none = Vec::new;
+    let hall_b = plain("hall-b", "tenant", "hall-a - shared");
+    #[rustfmt::skip]
+    let cases = [
+        ("beside its input",       hall_b.clone(),                                      twice(0, "hall-a", "2", "`hall-a`, `hall-b`")),
+        ("behind its input",       hall_b.clone() + "behind = \"hall-a\"\n",           none()),
+        ("by way of another",      hall_b.clone() + "behind = \"hall-a\"\n" + &plain("c", "tenant", "0.5 * hall-b"),
+                                                                                        twice(1, "hall-a", "1.5", "`hall-a`, `c`")),
+        ("a negative alone",       plain("c", "auxiliary", "bakery-hall - shared"),     none()),
+        ("in another term",        plain("c", "pv", "hall-a"),                          none()),
+        ("split in two",           plain("c", "tenant", "0.6 * roof") + &plain("d", "tenant", "0.4 * roof"), none()),
+        ("split in too much",      plain("c", "tenant", "0.6 * roof") + &plain("d", "tenant", "0.5 * roof"),
+                                                                                        twice(1, "roof", "1.1", "`c`, `d`")),
+        ("one that stands for two", plain("c", "tenant", "2 * roof"),                    none()),
+    ];
+    for (situation, text, expected) in cases {
+        let meters = [METERS, &[("bakery-hall", "pv", ""), ("roof", "pv", "")]].concat();
+        let read = read(&meters, &text);
+        let found = if read.is_ok() { Vec::new() } else { told(read) };
+        assert_eq!(found, expected, "{situation}");
+    }
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod carbon;
 pub mod check;
 pub mod checks;
 mod derived;
+mod doubled;
 pub mod endpoint;
 pub mod field;
 mod gaps;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::derived;
+use super::doubled::doubled;
 use super::meter::Read;
 use super::read::{Table, closest, list};
 use crate::domain::meter::{Carrier, Meter};
@@ -103,6 +104,11 @@ pub(super) fn check(root: &Table<'_>, read: &mut Read) -> Relations {
     let derived = derived::all(root, read);
     let topology = topology(root, &read.said);
     foreign(root, &read.said, &read.meters);
+    for doubled in doubled(&read.meters, &topology, &derived) {
+        let (fact, remedy) = doubled.said;
+        read.said
+            .problem(root, &doubled.meter, "expression", fact, remedy);
+    }
     let check_meters = check_meters(root, &read.said, &read.meters);
     Relations {
         topology,

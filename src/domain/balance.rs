@@ -23,6 +23,7 @@ use super::flow::{Energies, Flows, Known, Powers, Stated};
 use super::interval::{Channel, Entry, ExportShape, Span, origin};
 use super::meter::{Carrier, Meter, MeterIndex, Park, Term};
 use super::named::NamedMap;
+use super::nested::own;
 use super::provenance::Made;
 use super::quality::{Gaps, Quality, Reason};
 pub(super) use super::stated::combine;
@@ -209,8 +210,8 @@ struct Sum<N> {
     members: usize,
 }
 
-/// The meters that a term adds up. One that stands behind another of the term is in that
-/// one's count already, and is left out.
+/// The meters that a term adds up. One whose next meter before it in this balance is of the
+/// same term is in that one's count already, and is left out.
 #[must_use]
 pub fn members(park: &Park, carrier: Carrier, term: Term) -> Vec<MeterIndex> {
     let stands = |(_, meter): &(MeterIndex, &Meter)| meter.role.term(carrier) == Some(term);
@@ -219,15 +220,18 @@ pub fn members(park: &Park, carrier: Carrier, term: Term) -> Vec<MeterIndex> {
     if topology.is_flat() {
         return standing.map(|(index, _)| index).collect();
     }
-    let standing: Vec<(MeterIndex, &str)> =
-        standing.map(|(index, meter)| (index, &*meter.id)).collect();
-    let ids: Vec<&str> = standing.iter().map(|(_, id)| *id).collect();
-    let counted = topology.counted(&ids);
-    standing
-        .into_iter()
-        .filter(|(_, id)| counted.contains(id))
-        .map(|(index, _)| index)
-        .collect()
+    let mut terms: NamedMap<&str, Term> = NamedMap::default();
+    for meter in &park.meters {
+        if let Some(term) = meter.role.term(carrier) {
+            terms.insert(&meter.id, term);
+        }
+    }
+    let counted = |(_, meter): &(MeterIndex, &Meter)| {
+        let mut before = topology.before(&meter.id);
+        let next = before.find_map(|before| terms.get(&**before));
+        next != Some(&term)
+    };
+    standing.filter(counted).map(|(index, _)| index).collect()
 }
 
 fn sum<N: Amount>(
@@ -239,7 +243,7 @@ fn sum<N: Amount>(
     let members = members(park, carrier, term);
     let (mut positive, mut negative) = (Total::new(), Total::new());
     for index in &members {
-        let part = parts(*index, carrier);
+        let part = own(park, *index, carrier, parts);
         positive.add(part.positive);
         negative.add(part.negative);
     }

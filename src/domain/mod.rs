@@ -18,6 +18,7 @@ pub mod interval;
 pub mod kpi;
 pub mod meter;
 pub mod named;
+pub mod nested;
 pub mod photovoltaic;
 pub mod plant;
 pub mod plausibility;

@@ -85,7 +85,8 @@ fn a_residual_rests_on_the_meters_that_are_counted() {
         ("a load without a meter",     [750.0, 400.0, 300.0,   0.0, 300.0],  750.0,   50.0,   100.0),
         ("the oven counts backwards",  [700.0, 400.0, -300.0,  0.0, 300.0],  700.0,    0.0,   700.0),
         ("more behind than before",    [500.0, 200.0, 300.0,   0.0, 300.0],  500.0,    0.0,  -100.0),
-        ("the hall feeds back",        [200.0, -100.0, 300.0, 500.0, 300.0], 700.0,  500.0,   100.0),
+        ("the roof feeds the hall",    [600.0, 300.0, 300.0, 100.0, 300.0],  700.0,    0.0,   100.0),
+        ("the hall feeds back",        [200.0, -100.0, 300.0, 500.0, 300.0], 700.0,    0.0,   100.0),
     ];
     for (situation, said, load, residual, rest) in cases {
         let flows = powers(&park, &says(&park, &said));

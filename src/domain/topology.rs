@@ -6,9 +6,8 @@
 //!          └── hall_b
 //! ```
 //!
-//! A meter behind another counts energy that the other has counted already. **A sum
-//! counts it once**: of the meters that are to be added up, those with another of them
-//! before them are left out.
+//! A meter behind another counts energy that the other has counted already. What a sum does
+//! with that is [`super::balance::members`] and [`super::nested`].
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -71,6 +70,8 @@ fn circle(meters: &[Arc<str>]) -> String {
 pub struct Topology {
     order: Vec<Arc<str>>,
     behind: HashMap<Arc<str>, Arc<str>>,
+    /// The meters directly behind each, in the order of the configuration.
+    children: HashMap<Arc<str>, Vec<Arc<str>>>,
 }
 
 impl Topology {
@@ -112,7 +113,18 @@ impl Topology {
                 }),
             }
         }
-        let topology = Self { order, behind };
+        let mut children: HashMap<Arc<str>, Vec<Arc<str>>> = HashMap::new();
+        for meter in &order {
+            if let Some(before) = behind.get(meter) {
+                let siblings = children.entry(Arc::clone(before)).or_default();
+                siblings.push(Arc::clone(meter));
+            }
+        }
+        let topology = Self {
+            order,
+            behind,
+            children,
+        };
         errors.extend(topology.circles());
         if errors.is_empty() {
             Ok(topology)
@@ -155,40 +167,19 @@ impl Topology {
 
     /// The meters that others stand behind, in the order of the configuration.
     pub fn parents(&self) -> impl Iterator<Item = &Arc<str>> {
-        let parents: HashSet<&str> = self.behind.values().map(|before| &**before).collect();
         self.order
             .iter()
-            .filter(move |one| parents.contains(&***one))
+            .filter(|one| self.children.contains_key(*one))
     }
 
     /// The meters directly behind a meter, in the order of the configuration.
-    pub fn behind<'a>(&'a self, meter: &'a str) -> impl Iterator<Item = &'a Arc<str>> {
-        let stands = move |one: &&Arc<str>| {
-            self.behind
-                .get(*one)
-                .is_some_and(|before| **before == *meter)
-        };
-        self.order.iter().filter(stands)
+    pub fn behind(&self, meter: &str) -> impl Iterator<Item = &Arc<str>> {
+        self.children.get(meter).into_iter().flatten()
     }
 
     /// The meters that a meter stands behind, the nearest first.
     pub fn before<'a>(&'a self, meter: &str) -> impl Iterator<Item = &'a Arc<str>> {
         std::iter::successors(self.behind.get(meter), |at| self.behind.get(*at))
-    }
-
-    /// Of the meters to add up, those that are counted: no other of them is before them.
-    /// A meter that is named twice is counted once; one without a place stands alone.
-    #[must_use]
-    pub fn counted<'a>(&self, meters: &[&'a str]) -> Vec<&'a str> {
-        let all: HashSet<&str> = meters.iter().copied().collect();
-        let mut taken = HashSet::new();
-        let first = |meter: &&&str| !self.before(meter).any(|before| all.contains(&**before));
-        meters
-            .iter()
-            .filter(first)
-            .filter(|meter| taken.insert(**meter))
-            .copied()
-            .collect()
     }
 }
 

@@ -1,7 +1,5 @@
 //! Trees of submeters, and what is none.
 
-use proptest::prelude::*;
-
 use super::*;
 
 /// Meters, and what they stand behind.
@@ -26,24 +24,6 @@ fn hall() -> Topology {
         ("pv", ""),
     ];
     Topology::new(&placed(&all)).unwrap()
-}
-
-#[test]
-fn a_meter_behind_a_meter_is_never_counted_twice() {
-    let hall = hall();
-    #[rustfmt::skip]
-    let cases: [(&[&str], &[&str]); 7] = [
-        (&["main", "hall_a", "hall_b", "oven"], &["main"]),
-        (&["hall_a", "hall_b"],                 &["hall_a", "hall_b"]),
-        (&["oven", "hall_a", "hall_b"],         &["hall_a", "hall_b"]),
-        (&["oven", "main"],                     &["main"]),
-        (&["light", "oven", "pv"],              &["light", "oven", "pv"]),
-        (&["oven", "oven"],                     &["oven"]),
-        (&["elsewhere"],                        &["elsewhere"]),
-    ];
-    for (meters, expected) in cases {
-        assert_eq!(hall.counted(meters), expected, "{meters:?}");
-    }
 }
 
 #[test]
@@ -84,28 +64,5 @@ fn what_is_no_tree_is_refused_by_name_all_at_once() {
         let errors = Topology::new(&placed(all)).unwrap_err();
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
         assert_eq!(errors, expected, "{all:?}");
-    }
-}
-
-proptest! {
-    /// Whatever the tree and whatever is added up: of two meters that are counted none is
-    /// behind the other, and every meter is counted itself or behind one that is.
-    #[test]
-    fn every_energy_is_counted_once(parents in prop::collection::vec(any::<prop::sample::Index>(), 1..30), chosen in any::<u32>()) {
-        let name = |place: usize| format!("m{place}");
-        let all: Vec<Placed> = parents.iter().enumerate().map(|(place, parent)| Placed {
-            meter: name(place).into(),
-            // A meter stands behind one that is before it in the list, so there is no circle.
-            behind: (place > 0).then(|| name(parent.index(place)).into()),
-        }).collect();
-        let tree = Topology::new(&all).unwrap();
-        let names: Vec<String> = (0..all.len()).filter(|place| chosen >> place & 1 == 1).map(name).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let counted = tree.counted(&names);
-        for meter in &names {
-            let up: Vec<&str> = tree.before(meter).map(|name| &**name).collect();
-            let covering = up.iter().filter(|name| counted.contains(name)).count() + usize::from(counted.contains(meter));
-            prop_assert_eq!(covering, 1, "{}", meter);
-        }
     }
 }

@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use crate::domain::balance::members;
 use crate::domain::meter::{Carrier, MeterIndex, Park, Sense, Term};
+use crate::domain::nested::is_boundary;
 
 /// Configured losses are a nameplate's, not a measurement: greatest error, %.
 pub const LOSSES_PCT: f64 = 20.0;
@@ -100,7 +101,12 @@ pub fn balance_parts(park: &Park, carrier: Carrier) -> Vec<Part> {
             carrier,
             sign,
         };
-        parts.extend(members(park, carrier, term).into_iter().map(part));
+        let counted = members(park, carrier, term).into_iter();
+        parts.extend(
+            counted
+                .filter(|meter| at_the_bus(park, *meter, carrier))
+                .map(part),
+        );
     }
     parts.sort_by_key(|part| part.meter);
     let any = |way: f64| parts.iter().any(|part| part.sign == way);
@@ -109,6 +115,16 @@ pub fn balance_parts(park: &Park, carrier: Carrier) -> Vec<Part> {
     } else {
         Vec::new()
     }
+}
+
+/// Whether no other meter of the balance has counted what a meter counts.
+fn at_the_bus(park: &Park, meter: MeterIndex, carrier: Carrier) -> bool {
+    let Some(meter) = park.meters.get(meter) else {
+        return false;
+    };
+    let before = park.relations.topology.before(&meter.id);
+    let mut terms = before.filter_map(|id| park.meters.get(park.meter(id)?)?.role.term(carrier));
+    terms.all(is_boundary)
 }
 
 /// Every node of a park. `complete` names the meters that make up a meter, where that

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Given, Rule, Shared, Sharing, nets, share, total, value};
+use super::{Given, Rule, Shared, Sharing, nets, owns, share, total, value};
 use crate::domain::allocate::AllocateError;
-use crate::domain::balance::{Said, attribute, members};
+use crate::domain::balance::{attribute, members};
 use crate::domain::flow::{Energies, Flow, Known};
-use crate::domain::interval::{Channel, Entry};
+use crate::domain::interval::Entry;
 use crate::domain::meter::{Carrier, Park, Term};
 use crate::domain::units::MilliwattHours;
 
@@ -19,8 +19,9 @@ use crate::domain::units::MilliwattHours;
 /// | `own_pool` | whether discharge is shared by itself, after generation; else it is shared with it |
 ///
 /// Which generation charged the battery is what [`attribute`] says of the amounts of the
-/// interval. Consumption is what a meter counted in the direction of its role; what was
-/// fed in behind it has lessened it.
+/// interval. Consumption is what a meter counted in the direction of its role, with what a
+/// plant behind it (`behind`) gave: that is in the generation that is shared. What was fed
+/// in behind it by anything else has lessened it.
 ///
 /// # Errors
 ///
@@ -41,18 +42,9 @@ pub fn electricity(
     let used = nets(park, Carrier::Electricity, &rule.participants, entries);
     let loads = members(park, Carrier::Electricity, Term::Load);
     let metered = total(&nets(park, Carrier::Electricity, &loads, entries));
-    let said = Said::new(entries);
-    let standby: Vec<_> = members(park, Carrier::Electricity, Term::Generator)
-        .into_iter()
-        .map(|index| {
-            let channel = Channel {
-                carrier: Carrier::Electricity,
-                positive: false,
-            };
-            said.of(park, index, channel)
-        })
-        .collect();
-    let standby = total(&standby);
+    let generators = members(park, Carrier::Electricity, Term::Generator);
+    let standby = owns(park, Carrier::Electricity, &generators, entries).into_iter();
+    let standby = total(&standby.map(|part| part.negative).collect::<Vec<_>>());
     let all = [
         generation, import, export, discharge, charge, load, &metered, &standby,
     ];

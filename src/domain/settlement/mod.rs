@@ -21,12 +21,13 @@ pub mod origin;
 use std::sync::Arc;
 
 use super::allocate::{AllocateError, Key, LossRule, Tenant, allocate, share_losses};
-use super::balance::{Said, combine, subtract};
+use super::balance::{Parts, Said, combine, subtract};
 use super::carbon::account::Account;
 use super::derived;
 use super::flow::{Known, Stated};
 use super::interval::{Channel, Entry};
 use super::meter::{Carrier, MeterIndex, Park};
+use super::nested;
 use super::quality::Quality;
 use super::units::MilliwattHours;
 
@@ -245,19 +246,36 @@ fn nets(
     meters: &[MeterIndex],
     entries: &[Entry],
 ) -> Vec<Stated<MilliwattHours>> {
+    let parts = owns(park, carrier, meters, entries).into_iter();
+    parts
+        .map(|part| subtract(&part.positive, &part.negative))
+        .collect()
+}
+
+/// What each of these meters stands for, by direction.
+fn owns(
+    park: &Park,
+    carrier: Carrier,
+    meters: &[MeterIndex],
+    entries: &[Entry],
+) -> Vec<Parts<MilliwattHours>> {
     let derived = derived::energies(park, entries);
     let said = Said::new(entries);
-    let net = |index: &MeterIndex| {
+    let parts = |index: MeterIndex, carrier: Carrier| {
         let computed = derived
             .iter()
-            .find(|one| one.meter == *index && one.carrier == carrier);
+            .find(|one| one.meter == index && one.carrier == carrier);
         if let Some(one) = computed {
-            return one.net.clone();
+            return Parts::of_net(one.net.clone());
         }
-        let side = |positive| said.of(park, *index, Channel { carrier, positive });
-        subtract(&side(true), &side(false))
+        let side = |positive| said.of(park, index, Channel { carrier, positive });
+        Parts {
+            positive: side(true),
+            negative: side(false),
+        }
     };
-    meters.iter().map(net).collect()
+    let own = |index: &MeterIndex| nested::own(park, *index, carrier, &parts);
+    meters.iter().map(own).collect()
 }
 
 /// The sum of statements; what one lacks, it lacks.
