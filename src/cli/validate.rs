@@ -123,7 +123,7 @@ fn one_day(setup: &Setup, ledger: &LedgerReader, date: Date) -> Result<Vec<Found
                 slots: &slots,
                 entries: entries.get(&key).map_or(&[], Vec::as_slice),
                 usual: &usual,
-                rated: meter.rated,
+                rated: meter.rated_of(channel.carrier),
                 count: count(meter, origin),
             };
             found.extend(validate(&day).into_iter().map(|finding| Found {

@@ -171,6 +171,7 @@ fn meter(row: &Row<'_>, others: &[Meter]) -> Meter {
         period: slowest.unwrap_or(Duration::from_secs(1)),
         rated: None,
         heat_from_flow: None,
+        rated_heat: None,
     }
 }
 

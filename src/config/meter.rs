@@ -97,6 +97,7 @@ pub(super) struct Common {
     pub(super) invert: bool,
     pub(super) ratios: Ratios,
     pub(super) rated: Option<Power>,
+    pub(super) rated_heat: Option<Power>,
     pub(super) heat_from_flow: Option<HeatFromFlow>,
     pub(super) accuracy: Told,
 }
@@ -140,17 +141,28 @@ pub(super) fn common_as(
     table.text("name", "Grid connection");
     let invert = table.flag("invert").unwrap_or(false);
     let ratios = ratios(table);
-    let rated = table.parsed("rated", "2MW", |text| {
-        units::measure(text, "W")
-            .filter(|watts| *watts > 0.0)
-            .and_then(|watts| Power::from_watts(watts).ok())
-            .ok_or_else(|| {
-                (
-                    format!("`{text}` is not a power"),
-                    "such as \"2MW\"".to_owned(),
-                )
-            })
-    });
+    let power = |key: &'static str| {
+        table.parsed(key, "2MW", |text| {
+            units::measure(text, "W")
+                .filter(|watts| *watts > 0.0)
+                .and_then(|watts| Power::from_watts(watts).ok())
+                .ok_or_else(|| {
+                    (
+                        format!("`{text}` is not a power"),
+                        "such as \"2MW\"".to_owned(),
+                    )
+                })
+        })
+    };
+    let (rated, rated_heat) = (power("rated"), power("rated_heat"));
+    let stands_in_both = |role: &Role| role.electricity.is_some() && role.heat.is_some();
+    if rated_heat.is_some() && role.is_some_and(|role| !stands_in_both(role)) {
+        table.problem(
+            "rated_heat",
+            "a meter of this role stands in one balance",
+            "`rated` is its nameplate, of heat too",
+        );
+    }
     let heat_from_flow = if table.has("heat") {
         let heat = table.table("heat");
         heat.and_then(|heat| heat::heat_from_flow(&heat))
@@ -164,6 +176,7 @@ pub(super) fn common_as(
         invert,
         ratios,
         rated,
+        rated_heat,
         heat_from_flow,
     }
 }

@@ -89,6 +89,7 @@ pub(super) fn meter(table: &Table<'_>, around: &Around<'_>, read: &mut Read) {
         freshness: Freshness::Within(stale_after),
         period,
         rated: common.rated,
+        rated_heat: common.rated_heat,
         heat_from_flow: common.heat_from_flow,
     };
     if whole {

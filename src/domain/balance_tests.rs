@@ -38,6 +38,7 @@ fn meter(id: &str, role: &str) -> Meter {
         period: std::time::Duration::from_secs(1),
         rated: None,
         heat_from_flow: None,
+        rated_heat: None,
     }
 }
 

@@ -33,6 +33,7 @@ fn park(meters: &[Row<'_>]) -> Park {
         period: Duration::from_secs(*period_s),
         rated: None,
         heat_from_flow: None,
+        rated_heat: None,
     };
     Park {
         id: "p".into(),

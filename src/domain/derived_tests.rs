@@ -24,6 +24,7 @@ fn park(derived: &[(&str, &str)]) -> Park {
         period: std::time::Duration::from_secs(1),
         rated: None,
         heat_from_flow: None,
+        rated_heat: None,
     };
     let ids = METERS
         .iter()

@@ -331,13 +331,27 @@ pub struct Meter {
     /// How often it is read, or is expected to speak: the least gap in its curve
     /// that says something was lost.
     pub period: Duration,
-    /// Nameplate power; bounds what a register can plausibly advance.
+    /// Nameplate power; bounds what a register can plausibly advance. Of a meter that
+    /// stands in both balances, that of its electricity.
     pub rated: Option<Power>,
+    /// Nameplate of the heat of a meter that stands in both balances.
+    pub rated_heat: Option<Power>,
     /// Whether heat power comes from flow and temperatures.
     pub heat_from_flow: Option<HeatFromFlow>,
 }
 
 impl Meter {
+    /// The nameplate power in a balance: a heat pump gives more heat than it takes
+    /// electricity.
+    #[must_use]
+    pub fn rated_of(&self, carrier: Carrier) -> Option<Power> {
+        if carrier == Carrier::Heat && self.role.electricity.is_some() {
+            self.rated_heat
+        } else {
+            self.rated
+        }
+    }
+
     /// The place of the point of a quantity.
     #[must_use]
     pub fn point(&self, quantity: &str) -> Option<PointIndex> {

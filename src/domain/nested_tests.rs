@@ -30,6 +30,7 @@ fn park(meters: &[(&str, Option<usize>)]) -> Park {
         period: std::time::Duration::from_secs(1),
         rated: None,
         heat_from_flow: None,
+        rated_heat: None,
     };
     let mut park = Park {
         id: "p".into(),

@@ -91,10 +91,14 @@ impl Quality {
             .map(|row| row.quality)
     }
 
-    /// The worse of two.
+    /// The worse of two. Their order is that of the integers but for one: what is computed
+    /// from an estimate is an estimate, and no better for being computed.
     #[must_use]
     pub fn worst(self, other: Self) -> Self {
-        self.max(other)
+        match (self, other) {
+            (Self::Estimated, Self::Derived) | (Self::Derived, Self::Estimated) => Self::Estimated,
+            _ => self.max(other),
+        }
     }
 }
 
@@ -263,6 +267,31 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn what_is_computed_from_an_estimate_is_an_estimate() {
+        use Quality::{Derived, Estimated, Good, Interpolated, Manual, Missing, Stale, Suspect};
+        let order = [
+            Good,
+            Interpolated,
+            Derived,
+            Estimated,
+            Manual,
+            Stale,
+            Suspect,
+            Missing,
+        ];
+        assert_eq!(order.len(), QUALITIES.len());
+        for (place, one) in order.iter().enumerate() {
+            for (other_place, other) in order.iter().enumerate() {
+                assert_eq!(
+                    one.worst(*other),
+                    order[place.max(other_place)],
+                    "{one:?} {other:?}"
+                );
+            }
+        }
+    }
 
     #[test]
     fn a_meter_that_is_missing_for_two_reasons_is_named_once() {

@@ -60,7 +60,8 @@ pub(super) struct Pass<'a> {
 #[derive(Debug, Clone)]
 pub struct MeterBook {
     id: Arc<str>,
-    rated: Option<Power>,
+    /// Nameplate by balance: electricity, heat.
+    rated: [Option<Power>; 2],
     tracks: Vec<Track>,
     /// Where its registers were broken off, in order of time.
     breaks: Vec<(Channel, Timestamp, Break)>,
@@ -151,7 +152,7 @@ impl MeterBook {
         });
         Self {
             id: Arc::clone(&meter.id),
-            rated: meter.rated,
+            rated: [Carrier::Electricity, Carrier::Heat].map(|carrier| meter.rated_of(carrier)),
             breaks: Vec::new(),
             tracks: tracks.collect(),
             heat,
@@ -188,7 +189,12 @@ impl MeterBook {
         match said {
             Said::Count(_) | Said::Told(_) => {
                 track.break_off(&mut pass, &self.breaks, at);
-                track.count(&mut pass, at, said, self.rated);
+                let [electricity, heat] = self.rated;
+                let rated = match track.channel().carrier {
+                    Carrier::Electricity => electricity,
+                    Carrier::Heat => heat,
+                };
+                track.count(&mut pass, at, said, rated);
             }
             Said::Watts(watts) => track.sample(&mut pass, at, watts),
         }

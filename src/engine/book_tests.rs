@@ -29,6 +29,7 @@ fn meter(role: &str, points: &[&str]) -> Meter {
         period: std::time::Duration::from_secs(1),
         rated: None,
         heat_from_flow: None,
+        rated_heat: None,
     }
 }
 
@@ -87,6 +88,56 @@ fn boundaries_are_interpolated_between_the_readings_around_them() {
         "an 848 s gap lies around its end"
     );
     assert_eq!(entries[3].quality, Quality::Interpolated);
+}
+
+/// Every 5 s a heat pump of 12 kW counts 66 or 67 Wh of heat: 48 kW.
+#[test]
+fn the_nameplate_of_a_heat_pump_bounds_its_electricity_and_not_its_heat() {
+    let mut pump = meter("heat_pump", &["energy_import", "heat_energy"]);
+    let wh = CountUnit::new(1_000, 1).unwrap();
+    for point in &mut pump.points {
+        point.register = point.register.map(|kind| RegisterKind { unit: wh, ..kind });
+    }
+    let watts = |watts| Power::from_watts(watts).ok();
+    #[rustfmt::skip]
+    let cases = [
+        // what is told                  heat of a quarter of an hour, Wh, and whether all of it counts
+        ("nothing",              None,          None,          true),
+        ("its electricity",      watts(12e3),   None,          true),
+        ("both",                 watts(12e3),   watts(50e3),   true),
+        ("heat that is too low", watts(12e3),   watts(12e3),   false),
+    ];
+    for (told, rated, rated_heat, all) in cases {
+        let pump = Meter {
+            rated,
+            rated_heat,
+            ..pump.clone()
+        };
+        let mut book = MeterBook::new(&pump, None);
+        let heat = book
+            .tracks()
+            .iter()
+            .position(|track| track.channel().carrier == Carrier::Heat)
+            .unwrap();
+        let mut entries = Vec::new();
+        for second in (0..=1_805).step_by(5) {
+            let count = Said::Count(second * 48_000 / 3_600);
+            book.hear(
+                heat,
+                at_ms(second * 1_000),
+                count,
+                &calendar(),
+                &mut entries,
+            );
+        }
+        let first: Vec<_> = entries
+            .iter()
+            .filter(|entry| entry.energy.is_ok())
+            .collect();
+        let energy = first[0].energy.unwrap().as_watt_hours();
+        assert_eq!(energy > 11_990.0, all, "{told}: {energy}");
+        assert_eq!(first[0].quality == Quality::Good, all, "{told}");
+    }
 }
 
 #[test]

@@ -145,6 +145,7 @@ mod tests {
             period: Duration::from_secs(1),
             rated: Some(Power::from_watts(1e6).unwrap()),
             heat_from_flow: None,
+            rated_heat: None,
         };
         Arc::new(Park {
             id: "p".into(),

@@ -30,6 +30,7 @@ fn meter(id: &str, role: &str) -> Meter {
         period: Duration::from_secs(10),
         rated: None,
         heat_from_flow: None,
+        rated_heat: None,
     }
 }
 

@@ -29,6 +29,7 @@ fn park() -> Arc<Park> {
         period: Duration::from_secs(if id == "rest" { 2 } else { 1 }),
         rated: None,
         heat_from_flow: None,
+        rated_heat: None,
     };
     Arc::new(Park {
         id: "p".into(),

@@ -14,7 +14,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::heat::integration::{Counted, Increment, IncrementError};
-use crate::domain::meter::{HeatFromFlow, Meter, Pipe, PointIndex};
+use crate::domain::meter::{Carrier, HeatFromFlow, Meter, Pipe, PointIndex};
 use crate::domain::units::{to_f64, to_i64};
 
 /// A register of volume may lag behind what flows: meters refresh theirs each second
@@ -252,7 +252,9 @@ impl HeatBook {
     pub fn new(meter: &Meter, reach_ms: i64, state: HeatState) -> Option<Self> {
         Some(Self {
             settings: meter.heat_from_flow?,
-            rated_w: meter.rated.map(|rated| rated.as_watts().abs()),
+            rated_w: meter
+                .rated_of(Carrier::Heat)
+                .map(|rated| rated.as_watts().abs()),
             reach_ms,
             state,
         })

@@ -56,6 +56,7 @@ pub fn meter(role: &str, points: &[&str], period_s: u64, heat: HeatFromFlow) -> 
         freshness: Freshness::Within(Duration::from_secs(3 * period_s)),
         period: Duration::from_secs(period_s),
         rated: None,
+        rated_heat: None,
         heat_from_flow: Some(heat),
     }
 }

@@ -33,6 +33,7 @@ fn park() -> Arc<Park> {
             period: Duration::from_secs(1),
             rated: None,
             heat_from_flow: None,
+            rated_heat: None,
         }
     };
     Arc::new(Park {

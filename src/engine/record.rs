@@ -289,7 +289,8 @@ impl Recorder {
                 match stated {
                     Ok(known) => {
                         self.rows.float(field, known.value);
-                        worst = worst.max(Some(known.quality));
+                        let one = known.quality;
+                        worst = Some(worst.map_or(one, |worst| worst.worst(one)));
                     }
                     // What the park does not measure at all does not spoil the rest.
                     Err(gaps) if gaps.is_unconfigured() => (),

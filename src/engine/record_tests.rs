@@ -34,6 +34,7 @@ fn meter(id: &str, role: &str, points: &[&str]) -> Meter {
         period: Duration::from_secs(1),
         rated: None,
         heat_from_flow: None,
+        rated_heat: None,
     }
 }
 

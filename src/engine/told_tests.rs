@@ -34,6 +34,7 @@ fn park(modulus: Option<i128>) -> Arc<Park> {
         period: Duration::from_secs(10),
         rated: None,
         heat_from_flow: None,
+        rated_heat: None,
     };
     Arc::new(Park {
         id: "p".into(),

@@ -38,6 +38,7 @@ fn park() -> Park {
             period: Duration::from_secs(1),
             rated: None,
             heat_from_flow: None,
+            rated_heat: None,
         }
     };
     Park {

@@ -41,6 +41,7 @@ pub fn park() -> Arc<Park> {
         period: std::time::Duration::from_secs(1),
         rated: None,
         heat_from_flow: None,
+        rated_heat: None,
     };
     Arc::new(Park {
         id: "p".into(),

@@ -305,6 +305,7 @@ mod tests {
             period: Duration::from_secs(1),
             rated: None,
             heat_from_flow: None,
+            rated_heat: None,
         }
     }
 

@@ -62,6 +62,7 @@ fn one(table: &Table<'_>, captured: &Captured, brokers: &Known, read: &mut Read)
         freshness,
         period: every.unwrap_or(Duration::from_secs(3_600)),
         rated: common.rated,
+        rated_heat: common.rated_heat,
         heat_from_flow: common.heat_from_flow,
     };
     if whole {

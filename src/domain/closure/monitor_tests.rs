@@ -53,6 +53,7 @@ fn meter(id: &str, role: &str) -> Meter {
         period: Duration::from_millis(1),
         rated: None,
         heat_from_flow: None,
+        rated_heat: None,
     }
 }
 

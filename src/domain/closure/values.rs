@@ -134,7 +134,9 @@ impl Amounts<'_> {
         let seconds = to_f64(self.span.ms().max(1)) / 1_000.0;
         let hours = seconds / 3_600.0;
         let wh = known.value.as_watt_hours();
-        let rated = meter.rated.map(|rated| rated.as_watts());
+        let rated = meter
+            .rated_of(channel.carrier)
+            .map(|rated| rated.as_watts());
         let told = self.told.get(&meter.id).copied().unwrap_or_default();
         let load = rated.map(|rated| wh / hours / rated);
         let step = (self.step_wh)(index, channel);

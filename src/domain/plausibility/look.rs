@@ -238,9 +238,15 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// The nameplate of the meter above all, W.
+    /// The nameplate of the meter above all, W; of one in both balances that of electricity.
     pub fn rated(&self) -> Option<f64> {
         self.meter()?.rated.map(|rated| rated.as_watts())
+    }
+
+    /// The nameplate of its heat, W.
+    pub fn rated_heat(&self) -> Option<f64> {
+        let rated = self.meter()?.rated_of(Carrier::Heat);
+        rated.map(|rated| rated.as_watts())
     }
 
     /// What flows in a meter, where that is told.

@@ -89,7 +89,7 @@ fn members(look: &Look<'_>, means: &Means) -> Vec<Member> {
         .map(|(part, mean)| {
             let told = look.facts_of(part.meter).map(|facts| facts.accuracy);
             let meter = look.park.meters.get(part.meter);
-            let rated = meter.and_then(|meter| meter.rated);
+            let rated = meter.and_then(|meter| meter.rated_of(part.carrier));
             let rated = rated.map(|rated| rated.as_watts());
             let load = rated.map(|rated| mean / rated);
             let accuracy = Accuracy {

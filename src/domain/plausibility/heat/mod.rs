@@ -16,7 +16,7 @@ const WATER_WH: f64 = 1_163.0;
 pub fn nominal_flow(look: &Look<'_>) -> Option<f64> {
     let told = look.facts().and_then(|facts| facts.nominal_flow_m3h);
     told.or_else(|| {
-        look.rated()
+        look.rated_heat()
             .map(|rated| rated / (WATER_WH * USUAL_SPREAD_K))
     })
 }

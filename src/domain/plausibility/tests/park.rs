@@ -85,6 +85,7 @@ pub fn park(scale: f64) -> Arc<Park> {
             period: Duration::from_secs(10),
             rated: (*kw > 0.0).then(|| Power::from_watts(kw * 1e3 * scale).unwrap()),
             heat_from_flow: None,
+            rated_heat: None,
         }
     });
     Arc::new(Park {

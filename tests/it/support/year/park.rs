@@ -98,6 +98,7 @@ fn meter(row: &Row) -> Meter {
         freshness: Freshness::Within(Duration::from_secs(3 * row.period_s)),
         period: Duration::from_secs(row.period_s),
         rated: Some(Power::from_watts(row.rated_w).unwrap()),
+        rated_heat: None,
         heat_from_flow: computes.then(|| HeatFromFlow {
             place: HeatMeter {
                 fluid: Fluid::WATER,
