@@ -92,10 +92,17 @@ pub struct Usage {
     pub threads: u64,
 }
 
+/// What the unit gives its process: the daemon is measured as it is run.
+fn unit_environment() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let unit = include_str!("../../deploy/sunledger.service").lines();
+    unit.filter_map(|line| line.strip_prefix("Environment=")?.split_once('='))
+}
+
 impl Daemon {
     pub fn start(binary: &Path, config: &Path, log: &Path) -> std::io::Result<Self> {
         let log = std::fs::File::create(log)?;
         let child = Command::new(binary)
+            .envs(unit_environment())
             .args(["run", "--config"])
             .arg(config)
             .stdin(Stdio::null())

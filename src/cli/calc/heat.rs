@@ -84,16 +84,28 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     answer(&arguments.asked, || Ok(arguments.given.clone()), sum)
 }
 
+/// A place where heat is measured, from the words of people; pressure in bar absolute.
+///
+/// # Errors
+///
+/// What is no fluid and no pipe, with what would be one.
+pub(super) fn place(
+    fluid: &str,
+    mass_pct: Option<f64>,
+    sensor: &str,
+    pressure: Option<f64>,
+) -> Result<HeatMeter, String> {
+    Ok(HeatMeter {
+        fluid: Fluid::named(fluid, mass_pct).map_err(|error| error.to_string())?,
+        sensor: pipe(sensor)?,
+        pressure_pa: pressure.map_or(REFERENCE_PRESSURE_PA, |bar| bar * PA_PER_BAR),
+    })
+}
+
 fn sum(given: &Given) -> Result<Answer, String> {
     let fluid = need(given.fluid.as_ref(), "fluid")?;
     let sensor = need(given.sensor.as_ref(), "sensor")?;
-    let meter = HeatMeter {
-        fluid: Fluid::named(fluid, given.mass_pct).map_err(|error| error.to_string())?,
-        sensor: pipe(sensor)?,
-        pressure_pa: given
-            .pressure
-            .map_or(REFERENCE_PRESSURE_PA, |bar| bar * PA_PER_BAR),
-    };
+    let meter = place(fluid, given.mass_pct, sensor, given.pressure)?;
     match &given.increments {
         None => one(given, &meter),
         Some(steps) => {

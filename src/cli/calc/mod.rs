@@ -15,6 +15,7 @@
 mod allocate;
 mod allotted;
 mod by_flags;
+mod carried;
 mod counter;
 mod day;
 mod decimal;

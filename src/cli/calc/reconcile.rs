@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::super::Failure;
+use super::carried::{self, Carried};
 use super::reconciled::{document, page};
 use super::{Answer, Asked, answer};
 use crate::domain::closure::{Accuracy, Ramp, Uncertainty};
@@ -60,6 +61,9 @@ struct Balance {
     outward: Vec<Arc<str>>,
     #[serde(default)]
     terms: Vec<(Arc<str>, f64)>,
+    /// Heat that flows carry.
+    #[serde(default)]
+    heat: Vec<Carried>,
     #[serde(default)]
     constant: f64,
 }
@@ -83,7 +87,13 @@ fn sum(given: &Given) -> Result<Answer, String> {
         .map(Meter::measured)
         .collect::<Result<_, _>>()?;
     let constraints: Vec<Constraint> = given.constraints.iter().map(Balance::constraint).collect();
-    let found = reconcile(&measured, &given.unmeasured, &constraints).map_err(remedy)?;
+    let found = if given.constraints.iter().all(|one| one.heat.is_empty()) {
+        reconcile(&measured, &given.unmeasured, &constraints).map_err(remedy)?
+    } else {
+        let heat = given.constraints.iter().map(|one| one.heat.clone());
+        let constraints: Vec<_> = constraints.into_iter().zip(heat).collect();
+        carried::reconcile(&measured, &given.unmeasured, &constraints)?
+    };
     Ok(Answer {
         json: document(&given.unit, &measured, &found),
         text: page(&given.unit, &measured, &found),
@@ -91,7 +101,7 @@ fn sum(given: &Given) -> Result<Answer, String> {
 }
 
 /// The fault, with what to do about it where the domain does not say.
-fn remedy(error: ReconcileError) -> String {
+pub(super) fn remedy(error: ReconcileError) -> String {
     match error {
         ReconcileError::Unknown { .. } => {
             format!("{error}; add it to `measured` or `unmeasured`, or mend its name")
