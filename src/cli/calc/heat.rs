@@ -216,7 +216,8 @@ fn one(given: &Given, meter: &HeatMeter) -> Result<Answer, String> {
         None => None,
         Some(flow) => Some(meter.power_w(flow, hot, cold).map_err(said)? / 1e3),
     };
-    let cautions = cautions(meter, &[hot, cold]);
+    let mut cautions = cautions(meter, &[hot, cold]);
+    cautions.extend(of_spread(hot - cold));
     let json = json!({
         "fluid": meter.fluid.to_string(),
         "sensor": pipe_name(meter.sensor),
@@ -277,6 +278,30 @@ pub(super) fn cautions(meter: &HeatMeter, temperatures: &[f64]) -> Vec<String> {
         .collect();
     said.dedup();
     said
+}
+
+/// What a heat meter, and the daemon with its usual cut-offs, would make of a spread.
+fn of_spread(kelvin: f64) -> Option<String> {
+    let usual = CutOffs::usual(0.0);
+    let (spread, least) = (usual.spread_k, usual.least_spread_k);
+    if kelvin.abs() < spread {
+        Some(format!(
+            "below a spread of {spread} K nothing is counted (`cut_off_spread` of the meter)"
+        ))
+    } else if usual.below_least_spread(kelvin) {
+        Some(format!(
+            "below ΔΘmin of {least} K the class of a meter promises nothing; the daemon marks such \
+             heat `suspect`"
+        ))
+    } else if kelvin < 0.0 {
+        Some(
+            "the return is the hotter pipe: heat flows back, and is no heat supplied; are the \
+             sensors exchanged?"
+                .to_owned(),
+        )
+    } else {
+        None
+    }
 }
 
 pub(super) fn caution_text(cautions: &[String]) -> String {

@@ -239,6 +239,46 @@ async fn the_pipe_of_the_sensor_and_a_mass_make_the_difference_they_make() {
 }
 
 #[tokio::test]
+async fn a_spread_that_a_meter_does_not_count_or_counts_badly_is_said() {
+    let cases = [
+        (90.0, 50.0, None),
+        (53.0, 50.0, None),
+        (52.9, 50.0, Some("below ΔΘmin of 3 K")),
+        (
+            50.1,
+            50.0,
+            Some("below a spread of 0.2 K nothing is counted"),
+        ),
+        (
+            49.9,
+            50.0,
+            Some("below a spread of 0.2 K nothing is counted"),
+        ),
+        (48.0, 50.0, Some("below ΔΘmin of 3 K")),
+        (40.0, 50.0, Some("heat flows back")),
+    ];
+    for (supply, back, expected) in cases {
+        let words = format!(
+            "heat --fluid water --flow-temp {supply} --return-temp {back} --sensor return --volume 1"
+        );
+        let found = answer(&words).await;
+        let cautions = list(&found["cautions"]);
+        assert_eq!(
+            cautions.len(),
+            usize::from(expected.is_some()),
+            "{cautions:?}"
+        );
+        if let Some(expected) = expected {
+            assert!(
+                cautions[0].as_str().unwrap().contains(expected),
+                "{cautions:?}"
+            );
+        }
+        assert_eq!(number(&found["energy_kwh"]) < 0.0, supply < back);
+    }
+}
+
+#[tokio::test]
 async fn a_cut_off_of_flow_needs_the_greatest_flow_and_times() {
     let given = |seconds: Value| {
         json!({"fluid": "water", "sensor": "return", "greatest_flow": 10,
