@@ -19,7 +19,10 @@ const RESOLUTION_PCT: f64 = 1.0;
 /// Waves in a tank and the time that fluid takes from one to the other, minutes.
 const SMOOTH_MINUTES: f64 = 30.0;
 /// A refilled storage is normal after a week or two, minutes.
-const FORGET_MINUTES: f64 = 10_080.0;
+const FILLED_MINUTES: f64 = 10_080.0;
+/// What is lost is missed for a year: a leak of half a thousandth a day must not become the
+/// normal while it goes on, minutes.
+const LOST_MINUTES: f64 = 525_600.0;
 
 limits! {
     stands_minutes: STANDS_MINUTES "min" 1.0 to 10080.0 "how long it is shown";
@@ -92,6 +95,17 @@ fn charge(look: &Look<'_>, memory: &mut Memory) -> Judged {
     )
 }
 
+/// What is normal after so many milliseconds of a mass.
+fn normal_after(normal: f64, kilograms: f64, ms: i64) -> f64 {
+    let minutes = if kilograms < normal {
+        LOST_MINUTES
+    } else {
+        FILLED_MINUTES
+    };
+    let part = 1.0 - (-to_f64(ms) / (minutes * 60_000.0)).exp();
+    normal + (kilograms - normal) * part
+}
+
 /// Two tanks of one width between which a fluid moves.
 fn tanks(look: &Look<'_>, memory: &mut Memory, hot: usize, cold: usize) -> Judged {
     let limits = Limits::of(look.values);
@@ -118,8 +132,7 @@ fn tanks(look: &Look<'_>, memory: &mut Memory, hot: usize, cold: usize) -> Judge
         full_joules: 0.0,
     };
     let normal = memory.normal.unwrap_or(now.kilograms());
-    let part = 1.0 - (-to_f64(look.ms) / (FORGET_MINUTES * 60_000.0)).exp();
-    memory.normal = Some(normal + (now.kilograms() - normal) * part);
+    memory.normal = Some(normal_after(normal, now.kilograms(), look.ms));
     let Some(missing) = now.missing(normal) else {
         return Judged::Not("both tanks are empty");
     };
@@ -138,4 +151,32 @@ fn tanks(look: &Look<'_>, memory: &mut Memory, hot: usize, cold: usize) -> Judge
         cause,
         "look for a leak at once; then compare both levels with their gauges",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The part that is missing after each day of a mass that changes by `daily` each day.
+    fn after_days(days: i32, daily: f64, mut mass: f64, mut normal: f64) -> f64 {
+        const LOOK_MS: i64 = 3_600_000;
+        for _ in 0..days * 24 {
+            mass *= 1.0 + daily / 24.0;
+            normal = normal_after(normal, mass, LOOK_MS);
+        }
+        (normal - mass) / normal
+    }
+
+    #[test]
+    fn a_slow_leak_is_missed_and_a_filling_forgotten() {
+        // Half a thousandth a day.
+        let lost = after_days(14, -5e-4, 1.0, 1.0);
+        assert!(lost > INVENTORY_TOLERANCE, "{lost}");
+        // Which does not become normal within a season.
+        let lost = after_days(90, -5e-4, 1.0, 1.0);
+        assert!(lost > 0.03, "{lost}");
+        // A twentieth is filled in.
+        assert!(after_days(1, 0.0, 1.05, 1.0) < -INVENTORY_TOLERANCE);
+        assert!(after_days(21, 0.0, 1.05, 1.0).abs() < INVENTORY_TOLERANCE);
+    }
 }
