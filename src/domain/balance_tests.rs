@@ -166,6 +166,23 @@ fn interval_cases_agree_with_their_vectors() {
     }
 }
 
+/// An interval in which all of it happened: what the grid brought beyond the load can only
+/// have charged, so that there is generation left for the export.
+#[test]
+fn import_beyond_the_load_charges_before_generation_does() {
+    let found = attribute(5.0, 10.0, 2.0, 0.0, 6.0);
+    let expected = Attribution {
+        generation_to_load: 0.0,
+        generation_to_battery: 3.0,
+        generation_to_grid: 2.0,
+        battery_to_load: 0.0,
+        battery_to_grid: 0.0,
+        grid_to_load: 7.0,
+        grid_to_battery: 3.0,
+    };
+    assert_eq!(found, expected);
+}
+
 /// Source: balance_cases.json `kpi_cases` without curtailment and storage losses.
 #[test]
 fn ratios_agree_with_their_vectors() {
