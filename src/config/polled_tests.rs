@@ -223,6 +223,18 @@ fn a_ratio_touches_nothing_that_no_transformer_transforms() {
 }
 
 #[test]
+fn an_energy_that_is_told_as_a_float_is_multiplied_like_a_count() {
+    let transformer =
+        "transformer = { ct = \"400/5\", vt = \"10000/100\", programmed = \"secondary\" }";
+    let float = "quantity = \"energy_import\"\nunit = \"kWh\"\ntype = \"f32\"";
+    for (keys, times) in [("", 1), ("multiplier = 80", 80), (transformer, 8_000)] {
+        // 2.0 kWh on the secondary side.
+        let said = point_says(keys, float, &[0x4000, 0]);
+        assert_eq!(said, Ok(Value::Count(times * 2_000_000)), "{keys}");
+    }
+}
+
+#[test]
 fn what_is_not_plausible_is_told_by_the_point_or_by_the_nameplate() {
     let out = Err(Reason::OutOfRange);
     let analog = |value| Ok(Value::Analog(value));

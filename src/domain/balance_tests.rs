@@ -167,6 +167,23 @@ fn interval_cases_agree_with_their_vectors() {
     }
 }
 
+/// An interval in which all of it happened: what the grid brought beyond the load can only
+/// have charged, so that there is generation left for the export.
+#[test]
+fn import_beyond_the_load_charges_before_generation_does() {
+    let found = attribute(5.0, 10.0, 2.0, 0.0, 6.0);
+    let expected = Attribution {
+        generation_to_load: 0.0,
+        generation_to_battery: 3.0,
+        generation_to_grid: 2.0,
+        battery_to_load: 0.0,
+        battery_to_grid: 0.0,
+        grid_to_load: 7.0,
+        grid_to_battery: 3.0,
+    };
+    assert_eq!(found, expected);
+}
+
 /// Source: balance_cases.json `kpi_cases` without curtailment and storage losses.
 #[test]
 fn ratios_agree_with_their_vectors() {
@@ -298,6 +315,72 @@ fn a_grid_meter_that_counts_import_alone_leaves_export_unknown_not_zero() {
         flows.of(Flow::Generation).is_ok(),
         "a generator's standby may be unmetered"
     );
+}
+
+/// Both channels of every meter of a park, counted by registers.
+fn counted(park: &Park, span: Span) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for meter in &park.meters {
+        for carrier in [Carrier::Electricity, Carrier::Heat] {
+            for positive in [true, false] {
+                entries.push(Entry {
+                    meter: meter.id.clone(),
+                    channel: Channel { carrier, positive },
+                    span,
+                    energy: Ok(MilliwattHours(1_000)),
+                    quality: Quality::Good,
+                    coverage_pct: 100.0,
+                    made: Made::REGISTER,
+                    opening: None,
+                    closing: None,
+                });
+            }
+        }
+    }
+    entries
+}
+
+#[test]
+fn what_follows_from_several_meters_says_derived_and_what_a_meter_counted_does_not() {
+    let mut park = park(&[
+        "grid",
+        "pv",
+        "battery",
+        "tenant",
+        "solar_field",
+        "boiler",
+        "electric_boiler",
+        "heat_pump",
+        "heat_storage",
+        "heat_to_power",
+        "heat_feed",
+        "heat_consumer",
+    ]);
+    park.losses = Some(Losses {
+        fixed: Power::from_watts(30.0).unwrap(),
+        load_pct: 0.0,
+    });
+    let start = jiff::Timestamp::from_second(1_780_272_000).unwrap();
+    let span = Span {
+        start,
+        end: start + std::time::Duration::from_secs(900),
+    };
+    let shape = ExportShape::default();
+    let flows = settle(&park, &counted(&park, span), shape, span);
+    let both = Made::REGISTER.and(Made::DERIVED);
+    for (row, stated) in flows.iter() {
+        let expected = match row.flow {
+            // A statement of the configuration.
+            Flow::Losses => Made::DERIVED,
+            Flow::Load
+            | Flow::SelfConsumption
+            | Flow::Residual
+            | Flow::HeatLosses
+            | Flow::HeatResidual => both,
+            _ => Made::REGISTER,
+        };
+        assert_eq!(stated.as_ref().unwrap().made, expected, "{}", row.name);
+    }
 }
 
 #[test]

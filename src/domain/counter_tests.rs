@@ -113,6 +113,58 @@ fn a_reset_is_believed_when_the_register_goes_on_from_there() {
 }
 
 #[test]
+fn a_step_between_two_segments_is_remembered_and_one_that_was_booked_is_not() {
+    let step = |before, after| Excluded {
+        before,
+        after,
+        unit: CountUnit::new(1_000, 1).unwrap(),
+    };
+    let ms = |second: i64| at(second).as_millisecond();
+    let reset = step((ms(10), 5_010), (ms(20), 3));
+    let again = step((ms(40), 23), (ms(50), 90_000));
+    type Case<'a> = (&'a str, &'a [(i64, i64)], Option<Excluded>, &'a [Excluded]);
+    #[rustfmt::skip]
+    let cases: [Case<'_>; 5] = [
+        ("it goes on",       &[(0, 5_000), (10, 5_010)],                                 None,        &[]),
+        ("a spike",          &[(0, 5_000), (10, 5_010), (20, 3), (30, 5_020)],           None,        &[]),
+        ("a reset, doubted", &[(0, 5_000), (10, 5_010), (20, 3), (30, 13)],              Some(reset), &[]),
+        ("a reset",          &[(0, 5_000), (10, 5_010), (20, 3), (30, 13), (40, 23)],    None,        &[reset]),
+        ("a reset, a jump",  &[(0, 5_000), (10, 5_010), (20, 3), (30, 13), (40, 23),
+                               (50, 90_000), (60, 90_010), (70, 90_020), (80, 90_030), (90, 90_040),
+                               (100, 90_050), (110, 90_060), (120, 90_070)],             None,        &[reset, again]),
+    ];
+    for (situation, readings, held, excluded) in cases {
+        let (counter, _) = counter(None, readings);
+        assert_eq!(counter.held_step(), held, "{situation}");
+        assert_eq!(counter.excluded(), excluded, "{situation}");
+    }
+}
+
+#[test]
+fn a_step_between_counts_of_different_worth_is_remembered_with_the_worth_before() {
+    let told = |raw, mwh| Told {
+        raw,
+        unit: CountUnit::new(mwh, 1).unwrap(),
+        bits: 0,
+    };
+    let mut counter = Counter::new(RegisterKind {
+        told: true,
+        ..kind(None)
+    });
+    counter.hear_told(at(0), told(100, 1_000), None);
+    counter.hear_told(at(10), told(110, 1_000), None);
+    assert_eq!(counter.excluded(), []);
+    counter.hear_told(at(20), told(11, 10_000), None);
+    let step = Excluded {
+        before: (at(10).as_millisecond(), 110),
+        after: (at(20).as_millisecond(), 11),
+        unit: CountUnit::new(1_000, 1).unwrap(),
+    };
+    assert_eq!(counter.excluded(), [step]);
+    assert_eq!(counter.position(), MilliwattHours(10_000));
+}
+
+#[test]
 fn a_single_low_reading_never_moves_the_books() {
     let (counter, _) = counter(None, &[(0, 5_000), (10, 0), (20, 5_020)]);
     assert_eq!(counter.position(), MilliwattHours(20_000));

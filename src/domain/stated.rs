@@ -70,3 +70,51 @@ pub fn combine<N: Copy>(a: &Stated<N>, b: &Stated<N>, with: impl Fn(N, N) -> N) 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_made_of_two_is_as_good_as_the_worse_and_rests_on_both() {
+        let at = |second| Some(Timestamp::from_second(second).unwrap());
+        let counted = Known {
+            value: 3,
+            quality: Quality::Interpolated,
+            oldest: at(20),
+            coverage_pct: 80.0,
+            made: Made::REGISTER,
+        };
+        let filled = Known {
+            value: 4,
+            quality: Quality::Estimated,
+            oldest: at(10),
+            coverage_pct: 90.0,
+            made: Made::INTEGRATED.and(Made::LIKE_DAY),
+        };
+        let both = Known {
+            value: 7,
+            quality: Quality::Estimated,
+            oldest: at(10),
+            coverage_pct: 80.0,
+            made: Made::REGISTER.and(Made::INTEGRATED).and(Made::LIKE_DAY),
+        };
+        let alone = Known {
+            value: 3,
+            ..counted
+        };
+        #[rustfmt::skip]
+        let cases = [
+            ("one and the other",   counted, filled,          both),
+            ("the other way round", filled,  counted,         both),
+            ("and nothing",         counted, Known::given(0), alone),
+            ("nothing and",         Known::given(0), counted, alone),
+        ];
+        for (situation, one, other, expected) in cases {
+            let sum = combine(&Ok(one), &Ok(other), |one, other| one + other);
+            assert_eq!(sum, Ok(expected), "{situation}");
+        }
+        // Another number of the same evidence.
+        assert_eq!(filled.with(3.5).made, filled.made);
+    }
+}

@@ -141,6 +141,29 @@ fn the_nameplate_of_a_heat_pump_bounds_its_electricity_and_not_its_heat() {
 }
 
 #[test]
+fn a_boundary_is_as_good_as_the_readings_around_it_are_near() {
+    #[rustfmt::skip]
+    let cases = [
+        (20,    Quality::Good),
+        (60,    Quality::Good),
+        (61,    Quality::Interpolated),
+        (600,   Quality::Interpolated),
+        (7_200, Quality::Interpolated),
+        (7_201, Quality::Estimated),
+    ];
+    for (gap_s, expected) in cases {
+        let mut book = MeterBook::new(&meter("tenant", &["energy_import"]), None);
+        let said = [
+            (0, Said::Count(0)),
+            (890_000, Said::Count(89)),
+            (890_000 + gap_s * 1_000, Said::Count(99)),
+        ];
+        let entries = run(&mut book, &said);
+        assert_eq!(entries[0].quality, expected, "{gap_s} s");
+    }
+}
+
+#[test]
 fn a_gap_of_an_hour_is_spread_and_marked_and_loses_nothing() {
     let mut book = MeterBook::new(&meter("tenant", &["energy_import"]), None);
     let entries = run(

@@ -246,6 +246,44 @@ fn the_irradiance_of_the_gap_shapes_what_a_plant_made() {
 }
 
 #[test]
+fn the_sun_shapes_nothing_of_a_meter_that_needs_none() {
+    let meters = vec![
+        meter("hall", "tenant", &["energy"]),
+        meter("sky", "weather", &["ghi"]),
+    ];
+    let sky = |second: i64| {
+        let watts = if second / HOUR == 10 { 100.0 } else { 300.0 };
+        (1, Value::Analog(watts))
+    };
+    // With days before it is like these, and else even: in bright hours as in dark ones.
+    let cases = [
+        (
+            Quality::Good,
+            Made::LIKE_DAY,
+            [16_000, 18_000, 20_000, 22_000, 24_000],
+        ),
+        (Quality::Missing, Made::LINEAR, [20_000; 5]),
+    ];
+    for (past, how, expected) in cases {
+        let mut engine = Engine::new(park(meters.clone(), GapPolicy::default()), &[]);
+        engine.fill_gaps(Box::new(Hours(past)));
+        let mut entries = hours(&mut engine, 7..8, &mut |second| {
+            vec![(0, Value::Count(0)), sky(second)]
+        });
+        entries.extend(hours(&mut engine, 8..13, &mut |second| vec![sky(second)]));
+        entries.extend(hours(&mut engine, 13..14, &mut |second| {
+            vec![(0, Value::Count(100)), sky(second)]
+        }));
+        let known = by_hour(&entries, "hall");
+        let made = Made::REGISTER.and(how);
+        for (hour, mwh) in (8..13).zip(expected) {
+            let found = known[&hour];
+            assert_eq!(found, (Some(mwh), Quality::Estimated, made), "{hour}");
+        }
+    }
+}
+
+#[test]
 fn a_meter_beside_it_shapes_a_gap_before_anything_else() {
     let meters = vec![
         meter("hall", "tenant", &["energy"]),

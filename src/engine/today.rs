@@ -163,6 +163,52 @@ mod tests {
     }
 
     #[test]
+    fn ratios_are_those_of_the_sums_and_never_means_of_ratios() {
+        let known = |wh: i64| Ok(Known::given(MilliwattHours(wh * 1_000)));
+        let said = |nth: i64, flows: &[(Flow, i64)]| {
+            let one = quarter(nth, false);
+            let mut stated = std::array::from_fn::<_, FLOW_COUNT, _>(|_| known(0));
+            for (flow, wh) in flows {
+                stated[flow.place()] = known(*wh);
+            }
+            Interval {
+                flows: Flows::new(stated),
+                ..one
+            }
+        };
+        let noon = said(
+            0,
+            &[
+                (Flow::Generation, 9_000),
+                (Flow::SelfConsumption, 3_000),
+                (Flow::Load, 3_000),
+                (Flow::SolarField, 900),
+            ],
+        );
+        let evening = said(
+            1,
+            &[
+                (Flow::Generation, 1_000),
+                (Flow::SelfConsumption, 1_000),
+                (Flow::Import, 4_000),
+                (Flow::Load, 5_000),
+                (Flow::SolarField, 100),
+                (Flow::Boilers, 500),
+                (Flow::ElectricBoiler, 300),
+                (Flow::HeatPump, 200),
+            ],
+        );
+        let now = evening.span.end;
+        let mut today = Today::default();
+        today.settle(&noon);
+        // An open interval counts like a closed one.
+        let ratios = today.ratios(now, &TimeZone::UTC, &[evening]);
+        assert_eq!(ratios.self_consumption, Some(0.4));
+        assert_eq!(ratios.self_sufficiency, Some(0.5));
+        assert_eq!(ratios.solar_fraction, Some(0.5));
+    }
+
+    #[test]
     fn yesterday_is_not_today() {
         let mut today = Today::default();
         today.settle(&quarter(0, false));

@@ -154,3 +154,31 @@ pub fn quoted(text: &str) -> String {
         text.to_owned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_park::{Said, books, park};
+    use super::*;
+
+    #[test]
+    fn a_slot_has_its_own_interval_and_entries_and_no_others() {
+        let said: Said = [(1, 0); 8];
+        let park = park();
+        let (slots, mut intervals, mut entries) = books(&park, &[Some(said); 3]);
+        let whole = entries.len() / 3;
+        // The first lacks an entry, the second its interval; the third is of another length.
+        entries.remove(0);
+        intervals.remove(1);
+        intervals[1].span.end += jiff::SignedDuration::from_mins(15);
+        let found: Vec<_> = each(&slots, &intervals, &entries).collect();
+        let expected = [(true, whole - 1), (false, whole), (false, whole)];
+        for (((span, interval, mine), slot), (there, count)) in
+            found.into_iter().zip(&slots).zip(expected)
+        {
+            assert_eq!(span, *slot);
+            assert_eq!(interval.map(|one| one.span), there.then_some(span));
+            assert_eq!(mine.len(), count, "{span:?}");
+            assert!(mine.iter().all(|one| one.span == span), "{span:?}");
+        }
+    }
+}

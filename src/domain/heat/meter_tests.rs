@@ -119,6 +119,8 @@ fn a_certified_register_is_checked_and_not_replaced() {
         // register  computed   relative       agrees
         (1_000.0,    1_030.0,   Some(0.03),    true),
         (1_000.0,    1_031.0,   Some(0.031),   false),
+        // A part of the register, and not of the computed heat.
+        (1_000.0,    1_030.5,   Some(0.0305),  false),
         (1_000.0,      960.0,   Some(-0.04),   false),
         (1_000.0,   -1_000.0,   Some(-2.0),    false),
         (-1_000.0,    -990.0,   Some(-0.01),   true),

@@ -219,6 +219,8 @@ fn everyone_has_what_the_contract_gives() {
         ("tenants, pump, then export",      false, LossRule::Operator, [(0, 40), (100, 0), (0, 0),  (30, 0), (20, 0), (10, 0)],      100, [30, 0, 0],      [20, 0, 0],      [10, 0, 0],      [0, 0, 0],       (40, 0)),
         ("deficit: tenants before pump",    false, LossRule::Operator, [(20, 0), (40, 0),  (0, 0),  (30, 0), (20, 0), (10, 0)],       40, [24, 0, 6],      [16, 0, 4],      [0, 0, 10],      [0, 0, 0],       (0, 0)),
         ("a loss is its own line",          false, LossRule::Operator, [(0, 0),  (70, 0),  (0, 0),  (30, 0), (20, 0), (10, 0)],       70, [30, 0, 0],      [20, 0, 0],      [10, 0, 0],      [10, 0, 0],      (0, 0)),
+        ("own use before the loss",         false, LossRule::Operator, [(15, 0), (55, 0),  (0, 0),  (30, 0), (20, 0), (10, 0)],       55, [30, 0, 0],      [20, 0, 0],      [5, 0, 5],       [0, 0, 10],      (0, 0)),
+        ("and of the battery, too",         true,  LossRule::Operator, [(11, 0), (0, 0),   (54, 0), (30, 0), (20, 0), (10, 0)],        0, [0, 30, 0],      [0, 20, 0],      [0, 4, 6],       [0, 0, 5],       (0, 0)),
         ("a loss that everyone bears",      false, LossRule::ProRata,  [(6, 0),  (60, 0),  (0, 0),  (30, 0), (20, 0), (10, 0)],       60, [33, 0, 0],      [22, 0, 0],      [5, 0, 6],       [0, 0, 0],       (0, 0)),
         ("charging is not shared",          false, LossRule::Operator, [(0, 10), (100, 0), (0, 30), (30, 0), (20, 0), (10, 0)],       70, [30, 0, 0],      [20, 0, 0],      [10, 0, 0],      [0, 0, 0],       (10, 0)),
         ("discharge with generation",       false, LossRule::Operator, [(0, 0),  (30, 0),  (30, 0), (30, 0), (20, 0), (10, 0)],       60, [30, 0, 0],      [20, 0, 0],      [10, 0, 0],      [0, 0, 0],       (0, 0)),

@@ -1,4 +1,5 @@
-//! A late word on a meter revises those that are computed from it.
+//! A late word on a meter revises those that are computed from it, and what was said before
+//! is kept.
 
 use std::sync::Arc;
 
@@ -74,28 +75,57 @@ fn kept(connection: &Connection) -> Vec<(String, Result<i64, Reason>)> {
         .collect()
 }
 
-#[test]
-fn a_late_revision_of_an_input_revises_the_derived_entry_with_the_interval() {
+fn ledger() -> Connection {
     let connection = Connection::open_in_memory().unwrap();
     STEPS
         .iter()
         .for_each(|step| connection.execute_batch(step).unwrap());
-    let heard = |said: Option<Result<i64, Reason>>, closes: bool| {
-        let mut new = Pending::default();
-        if let Some(energy) = said {
-            let one = entry("main", energy);
-            new.entries
-                .insert((one.span, Arc::clone(&one.meter), one.channel), one);
-        }
-        if closes {
-            new.closed.insert(span(), ExportShape::default());
-        }
-        let fresh = pending(&connection, &new, &settle()).unwrap();
-        fresh
-            .iter()
-            .map(|interval| interval.revision)
-            .collect::<Vec<_>>()
-    };
+    connection
+}
+
+/// Says something of `main`, or closes the span; the revisions that come of it.
+fn heard(connection: &Connection, said: Option<Said>, closes: bool) -> Vec<i64> {
+    let mut new = Pending::default();
+    if let Some(energy) = said {
+        let one = entry("main", energy);
+        new.entries
+            .insert((one.span, Arc::clone(&one.meter), one.channel), one);
+    }
+    if closes {
+        new.closed.insert(span(), ExportShape::default());
+    }
+    let fresh = pending(connection, &new, &settle()).unwrap();
+    fresh.iter().map(|interval| interval.revision).collect()
+}
+
+#[test]
+fn what_an_entry_of_a_closed_span_said_is_kept_beside_what_it_says_now() {
+    let connection = ledger();
+    #[rustfmt::skip]
+    let steps: [(&str, Said, bool, &[Said]); 5] = [
+        // situation            main                  closes  what it said before
+        ("under way",           Ok(100),              false,  &[]),
+        ("closed, and silent",  Err(Reason::Timeout), true,   &[]),
+        ("late",                Ok(400),              false,  &[Err(Reason::Timeout)]),
+        ("the same",            Ok(400),              false,  &[Err(Reason::Timeout)]),
+        ("later",               Ok(500),              false,  &[Err(Reason::Timeout), Ok(400)]),
+    ];
+    for (situation, said, closes, before) in steps {
+        heard(&connection, Some(said), closes);
+        let (from, to) = (span().start, span().end);
+        let found = rows::entries_before(&connection, from, to).unwrap();
+        let mains = found.iter().filter(|(_, entry)| &*entry.meter == "main");
+        let revisions: Vec<(i64, Said)> = mains
+            .map(|(nth, entry)| (*nth, entry.energy.map(|energy| energy.0)))
+            .collect();
+        let expected: Vec<(i64, Said)> = (1..).zip(before.iter().copied()).collect();
+        assert_eq!(revisions, expected, "{situation}");
+    }
+}
+
+#[test]
+fn a_late_revision_of_an_input_revises_the_derived_entry_with_the_interval() {
+    let connection = ledger();
     #[rustfmt::skip]
     let steps: [Step; 4] = [
         // situation               main                        closes  revision  twice
@@ -105,7 +135,7 @@ fn a_late_revision_of_an_input_revises_the_derived_entry_with_the_interval() {
         ("and says the same",      Some(Ok(400)),               false,  &[],      Some(Ok(800))),
     ];
     for (situation, said, closes, revisions, twice) in steps {
-        assert_eq!(heard(said, closes), revisions, "{situation}");
+        assert_eq!(heard(&connection, said, closes), revisions, "{situation}");
         let found = kept(&connection);
         let found = found.iter().find(|one| one.0 == "twice").map(|one| one.1);
         assert_eq!(found, twice, "{situation}");

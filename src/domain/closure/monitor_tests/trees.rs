@@ -45,6 +45,18 @@ fn the_node_of_heat_is_judged_and_its_network_when_customers_take_more_than_is_f
         }
         assert_eq!(state(&monitor, "heat"), node_of_heat, "{id} {fault}");
         assert_eq!(state(&monitor, "heat network"), network, "{id} {fault}");
+        // Nobody accuses a meter that no other one speaks of.
+        let found = monitor.reconciliation().unwrap();
+        let mut suspects = found.suspects.iter().flat_map(|one| &one.meters);
+        assert!(
+            suspects.all(|one| !found.unchecked.contains(&one.meter)),
+            "{id} {fault}: {found:?}"
+        );
+        assert_eq!(
+            found.suspects.is_empty(),
+            found.passes != Some(false),
+            "{id} {fault}"
+        );
     }
     let park = Arc::new(park(HEAT));
     let mut monitor = Monitor::new(&park, settings(&[], &[]), None);

@@ -334,6 +334,29 @@ fn an_hour_without_its_wind_is_no_valid_hour() {
         hours.gaps.as_ref().unwrap().meters().contains(&"sky"),
         "{hours:?}"
     );
+    // It, and the twenty before noon of which nobody knows from where they came.
+    assert_eq!((hours.intervals, hours.unknown_intervals), (40, 21));
+    let why = hours.note.as_ref().unwrap();
+    assert!(why.ends_with("not fully measured 21"), "{why}");
+}
+
+#[test]
+fn a_promise_is_the_same_in_quarter_hours_and_an_hour_that_lacks_one_is_not_judged() {
+    let (field, park) = promising();
+    let unit = Unit {
+        name: "field".into(),
+        kind: kind(&field),
+    };
+    let hours = clear_hours(20, 470.0, 1.0);
+    let mut parts = quarters(&hours);
+    let told = unit.indicators(&park, None, &hours);
+    assert_eq!(indicator(&told, "power_check_hours").value, Some(20.0));
+    agree(&told, &unit.indicators(&park, None, &parts));
+    // The second quarter of the first noon.
+    parts.remove(5);
+    let told = unit.indicators(&park, None, &parts);
+    let hours = indicator(&told, "power_check_hours");
+    assert_eq!((hours.value, hours.intervals), (Some(19.0), 39));
 }
 
 /// solar_thermal.json, `kpi`: 182 400 kWh on 37 000 m².

@@ -101,6 +101,45 @@ fn period(hours: i64, entries: Vec<Entry>, observed: Vec<Observed>) -> Vec<Slot>
     slots((0..hours).map(hour), Vec::new(), entries, observed)
 }
 
+/// The same in quarters of an hour, each with a quarter of the energy.
+fn quarters(hours: &[Slot]) -> Vec<Slot> {
+    let part = |slot: &Slot, nth: u64| {
+        let start = slot.span.start + Duration::from_secs(nth * 900);
+        let span = Span {
+            start,
+            end: start + Duration::from_secs(900),
+        };
+        let mut part = Slot {
+            span,
+            ..slot.clone()
+        };
+        for entry in &mut part.entries {
+            entry.span = span;
+            entry.energy = entry.energy.map(|energy| MilliwattHours(energy.0 / 4));
+        }
+        for one in &mut part.observed {
+            one.span = span;
+        }
+        part
+    };
+    let parts = |slot| (0..4).map(move |nth| part(slot, nth));
+    hours.iter().flat_map(parts).collect()
+}
+
+/// Every indicator has the same number.
+fn agree(one: &[Indicator], other: &[Indicator]) {
+    assert_eq!(one.len(), other.len());
+    for (one, other) in one.iter().zip(other) {
+        assert_eq!(one.name, other.name);
+        match (one.value, other.value) {
+            (Some(one_value), Some(other)) => {
+                vectors::close(other / one_value, 1.0, 1e-9, one.name);
+            }
+            none => assert_eq!(none, (None, None), "{}", one.name),
+        }
+    }
+}
+
 fn known(value: f64) -> Stated<f64> {
     Ok(Known::given(value))
 }

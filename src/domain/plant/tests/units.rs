@@ -252,6 +252,19 @@ fn heat_over_work_is_the_ratio_of_the_sums_of_both_meters() {
     assert_eq!(cop.gaps.as_ref().unwrap().meters(), ["hp"]);
     assert_eq!((cop.quality, cop.coverage_pct), (Quality::Missing, 50.0));
 
+    // Of the moment, by two meters.
+    for (kind, name) in [
+        (Kind::HeatPump(conversion("eb", "eb_heat")), "cop"),
+        (
+            Kind::ElectricBoiler(conversion("eb", "eb_heat")),
+            "efficiency",
+        ),
+    ] {
+        let unit = at(kind, noon(), &[], &[("eb", 500.0), ("eb_heat", 1_800.0)]);
+        assert_eq!(number(&unit, name).value(), Some(3.6), "{name}");
+        assert_eq!(number(&unit, "electricity_w").value(), Some(500.0));
+        assert_eq!(number(&unit, "heat_w").value(), Some(1_800.0));
+    }
     let unit = at(
         Kind::HeatPump(conversion("hp", "hp")),
         noon(),
@@ -312,6 +325,8 @@ fn modules_perform_as_the_vector_says() {
     ] {
         decimals(indicator(&told, name).value.unwrap(), expect(key), 9, name);
     }
+    let hours = period(8, entries.clone(), observed.clone());
+    agree(&told, &unit.indicators(&park, None, &quarters(&hours)));
     // One hour of light is missing: the yield stays, and the ratios are unknown.
     observed.retain(|one| one.span != hour(3) || &*one.input.quantity != "irradiance");
     let told = unit.indicators(&park, None, &period(8, entries, observed));
@@ -337,6 +352,39 @@ fn modules_perform_as_the_vector_says() {
         1e-12,
         "known hours",
     );
+}
+
+#[test]
+fn what_modules_are_kept_from_is_what_they_could_less_what_they_do() {
+    let (could, kept) = (input("pv", "power_available"), input("pv", "curtailed"));
+    let said = [("pv", "power_available", 900.0), ("pv", "curtailed", 250.0)];
+    #[rustfmt::skip]
+    let cases = [
+        ("it says what it could",           Some(&could), None,        700.0, Some(200.0)),
+        ("more than it said that it could", Some(&could), None,        950.0, Some(-50.0)),
+        ("it says what is kept back",       None,         Some(&kept), 700.0, Some(250.0)),
+        ("it says both",                    Some(&could), Some(&kept), 700.0, Some(250.0)),
+        ("it says nothing",                 None,         None,        700.0, None),
+    ];
+    for (situation, available, curtailed, watts, expected) in cases {
+        let plant = Photovoltaic {
+            meter: "roof".into(),
+            plate: photovoltaic::Plant {
+                rated_kw: 1.0,
+                gamma_per_k: -0.004,
+                corrected_to: photovoltaic::STC_CELSIUS,
+            },
+            irradiance: None,
+            module: None,
+            available: available.cloned(),
+            curtailed: curtailed.cloned(),
+        };
+        let kind = Kind::Photovoltaic(Box::new(plant));
+        let unit = at(kind, noon(), &said, &[("roof", watts)]);
+        let mut numbers = unit.numbers.iter();
+        let found = numbers.find(|one| one.name == "curtailed_w");
+        assert_eq!(found.and_then(Number::value), expected, "{situation}");
+    }
 }
 
 #[test]
