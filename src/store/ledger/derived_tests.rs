@@ -1,5 +1,4 @@
-//! A late word on a meter revises those that are computed from it, and what was said before
-//! is kept.
+//! A late word on a meter revises its interval, and those that are computed from it.
 
 use std::sync::Arc;
 
@@ -140,4 +139,67 @@ fn a_late_revision_of_an_input_revises_the_derived_entry_with_the_interval() {
         let found = found.iter().find(|one| one.0 == "twice").map(|one| one.1);
         assert_eq!(found, twice, "{situation}");
     }
+}
+
+#[test]
+fn a_late_word_on_a_meter_that_is_in_no_flow_is_a_revision_and_what_was_said_is_kept() {
+    let connection = Connection::open_in_memory().unwrap();
+    STEPS
+        .iter()
+        .for_each(|step| connection.execute_batch(step).unwrap());
+    // A tenant, and what is computed from it: no flow of the park rests on either.
+    let settle: Settle = Box::new(|entries, shape, span| Settled {
+        flows: Flows::new(std::array::from_fn::<_, FLOW_COUNT, _>(|_| {
+            Err(Gaps::config())
+        })),
+        derived: settle()(entries, shape, span).derived,
+    });
+    let heard = |one: Entry, closes: bool| {
+        let mut new = Pending::default();
+        new.entries
+            .insert((one.span, Arc::clone(&one.meter), one.channel), one);
+        if closes {
+            new.closed.insert(span(), ExportShape::default());
+        }
+        let fresh = pending(&connection, &new, &settle).unwrap();
+        fresh.iter().map(|it| it.revision).collect::<Vec<_>>()
+    };
+    let main = |mwh| entry("main", Ok(mwh));
+    let doubtful = Entry {
+        quality: Quality::Suspect,
+        ..main(400)
+    };
+    let read = Entry {
+        opening: Some(MilliwattHours(7)),
+        ..doubtful.clone()
+    };
+    #[rustfmt::skip]
+    let steps: [(&str, Entry, bool, &[i64]); 7] = [
+        ("under way",                 main(50),          false, &[]),
+        ("closed",                    main(100),         true,  &[1]),
+        ("and says the same",         main(100),         false, &[]),
+        ("another energy",            main(400),         false, &[2]),
+        ("another quality",           doubtful.clone(),  false, &[3]),
+        ("another opening reading",   read,              false, &[4]),
+        ("a channel nobody knew of",  entry("more", Ok(1)), false, &[5]),
+    ];
+    for (situation, said, closes, revisions) in steps {
+        assert_eq!(heard(said, closes), revisions, "{situation}");
+    }
+    let (from, to) = (span().start, span().end);
+    let before = rows::entries_before(&connection, from, to).unwrap();
+    let before: Vec<_> = before
+        .iter()
+        .map(|(number, it)| (&*it.meter, *number, it.energy, it.quality))
+        .collect();
+    let known = |mwh| Ok(MilliwattHours(mwh));
+    assert_eq!(
+        before,
+        [
+            ("main", 1, known(100), Quality::Good),
+            ("main", 2, known(400), Quality::Good),
+            ("main", 3, known(400), Quality::Suspect),
+            ("twice", 1, known(200), Quality::Good),
+        ]
+    );
 }

@@ -1,6 +1,6 @@
 //! The one transaction that brings the ledger up to the journal.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -15,22 +15,22 @@ pub(super) fn pending(
     pending: &Pending,
     settle: &Settle,
 ) -> rusqlite::Result<Vec<Interval>> {
-    let mut touched: BTreeSet<Span> = BTreeSet::new();
+    // What is touched, and whether an entry of it says something else.
+    let mut touched: BTreeMap<Span, bool> = BTreeMap::new();
     for entry in pending.entries.values() {
-        touched.insert(entry.span);
         if is_closed(connection, &entry.span)? {
             keep_before(connection, entry)?;
         }
-        put_entry(connection, entry)?;
+        *touched.entry(entry.span).or_default() |= put_entry(connection, entry)?;
     }
     for (span, shape) in &pending.closed {
-        touched.insert(*span);
+        touched.entry(*span).or_default();
         close(connection, span, shape)?;
     }
     let mut fresh = Vec::new();
-    for span in &touched {
-        if is_closed(connection, span)? {
-            fresh.extend(revise(connection, span, settle)?);
+    for (span, says_else) in touched {
+        if is_closed(connection, &span)? {
+            fresh.extend(revise(connection, &span, settle, says_else)?);
         }
     }
     for one in pending.observed.values() {
@@ -83,7 +83,7 @@ fn keep_before(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
              FROM entry AS e
              WHERE start_ms = ?1 AND end_ms = ?2 AND meter = ?3 AND carrier = ?4 AND positive = ?5
                AND (mwh IS NOT ?6 OR reason IS NOT ?7 OR quality <> ?8 OR coverage_pct <> ?9
-                 OR made <> ?10)",
+                 OR opening IS NOT ?10 OR closing IS NOT ?11 OR made <> ?12)",
         )?
         .execute(params![
             start,
@@ -95,16 +95,19 @@ fn keep_before(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
             entry.energy.err().map(|reason| reason.name()),
             entry.quality.code(),
             finite(entry.coverage_pct),
+            entry.opening.map(|reading| reading.0),
+            entry.closing.map(|reading| reading.0),
             entry.made.bits(),
         ])?;
     Ok(())
 }
 
-fn put_entry(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
+/// Returns whether the ledger did not say so already.
+fn put_entry(connection: &Connection, entry: &Entry) -> rusqlite::Result<bool> {
     let (start, end) = rows::ends(&entry.span);
     let mwh = entry.energy.ok().map(|energy| energy.0);
     let reason = entry.energy.err().map(|reason| reason.name());
-    connection
+    let written = connection
         .prepare_cached(
             "INSERT INTO entry (start_ms, end_ms, meter, carrier, positive,
                  mwh, reason, quality, coverage_pct, opening, closing, made)
@@ -112,7 +115,11 @@ fn put_entry(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
              ON CONFLICT (start_ms, end_ms, meter, carrier, positive) DO UPDATE SET
                  mwh = excluded.mwh, reason = excluded.reason, quality = excluded.quality,
                  coverage_pct = excluded.coverage_pct, opening = excluded.opening,
-                 closing = excluded.closing, made = excluded.made",
+                 closing = excluded.closing, made = excluded.made
+             WHERE mwh IS NOT excluded.mwh OR reason IS NOT excluded.reason
+                 OR quality <> excluded.quality OR coverage_pct <> excluded.coverage_pct
+                 OR opening IS NOT excluded.opening OR closing IS NOT excluded.closing
+                 OR made <> excluded.made",
         )?
         .execute(params![
             start,
@@ -128,7 +135,7 @@ fn put_entry(connection: &Connection, entry: &Entry) -> rusqlite::Result<()> {
             entry.closing.map(|reading| reading.0),
             entry.made.bits(),
         ])?;
-    Ok(())
+    Ok(written > 0)
 }
 
 /// A mean that is none is not written: there is then none.
@@ -194,11 +201,13 @@ pub(super) fn is_closed(connection: &Connection, span: &Span) -> rusqlite::Resul
         .exists(params![start, end])
 }
 
-/// Settles a closed span anew; a revision comes of it if any flow says something else.
+/// Settles a closed span anew. A revision comes of it if any entry or any flow says
+/// something else: a tenant may be in no flow, and what was said of it counts as much.
 fn revise(
     connection: &Connection,
     span: &Span,
     settle: &Settle,
+    mut says_else: bool,
 ) -> rusqlite::Result<Option<Interval>> {
     let (start, end) = rows::ends(span);
     let settled = settle(
@@ -208,7 +217,8 @@ fn revise(
     );
     // A late revision of a meter revises those that are computed from it.
     for entry in &settled.derived {
-        put_entry(connection, entry)?;
+        keep_before(connection, entry)?;
+        says_else |= put_entry(connection, entry)?;
     }
     let cells = rows::cells(&settled.flows);
     let head: Option<i64> = connection
@@ -219,6 +229,7 @@ fn revise(
         .query_row(params![start, end], |row| row.get(0))
         .optional()?;
     if let Some(head) = head
+        && !says_else
         && rows::revision_cells(connection, span, head)? == cells
     {
         return Ok(None);
