@@ -117,6 +117,7 @@ fn read(root: &Table<'_>) -> Option<Setup> {
         settlement: Arc::new(settlement),
         templates: read.templates,
         multipliers: read.multipliers,
+        transformers: read.transformers,
     })
 }
 

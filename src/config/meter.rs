@@ -38,6 +38,8 @@ pub struct Read {
     pub templates: Vec<Shared>,
     /// What registers are multiplied by, of meters that show secondary values.
     pub multipliers: BTreeMap<Arc<str>, (i128, i128)>,
+    /// The current and the voltage transformer of those that name them.
+    pub transformers: BTreeMap<Arc<str>, [(i128, i128); 2]>,
     /// How wrong meters may be, where that is told.
     pub told: BTreeMap<Arc<str>, Told>,
     /// Every id so far, also of meters with a mistake elsewhere.

@@ -176,6 +176,8 @@ pub struct Setup {
     pub templates: Vec<template::Shared>,
     /// What the registers are multiplied by, of meters that show secondary values.
     pub multipliers: BTreeMap<Arc<str>, (i128, i128)>,
+    /// Their current and voltage transformers, where these are named.
+    pub transformers: BTreeMap<Arc<str>, [(i128, i128); 2]>,
 }
 
 /// Why a configuration is none.

@@ -18,6 +18,7 @@ use super::field::Defaults;
 use super::meter::{Common, LEAST_STALE, Read, STALE_PERIODS, common, fits_role};
 use super::overlap::{clash, unsplittable};
 use super::point::{Spec, duplicate, report};
+use super::ratio::Stated;
 use super::read::Table;
 use super::sunspec;
 use super::template::{Chosen, Found, Library, Ready, Shared, Site, choose};
@@ -79,6 +80,10 @@ pub(super) fn meter(table: &Table<'_>, around: &Around<'_>, read: &mut Read) {
     if !common.ratios.power.is_one() {
         let ratio = common.ratios.power.exact;
         read.multipliers.insert(Arc::clone(&id), ratio);
+    }
+    if common.ratios.stated == Stated::Secondary {
+        let both = [common.ratios.current.exact, common.ratios.voltage.exact];
+        read.transformers.insert(Arc::clone(&id), both);
     }
     let (found, asked) = models.flatten().unzip();
     read.tells(&id, common.accuracy);

@@ -18,6 +18,7 @@
 
 use std::ops::{Add, Sub};
 
+pub use super::attribution::{Attribution, attribute};
 use super::derived;
 use super::flow::{Energies, Flows, Known, Powers, Stated};
 use super::interval::{Channel, Entry, ExportShape, Span, origin};
@@ -87,68 +88,6 @@ impl Parts<f64> {
     #[must_use]
     pub fn of_power(power: Stated<f64>) -> Self {
         Self::of_net(power)
-    }
-}
-
-/// Who feeds whom: every unit that is generated, imported or discharged has one
-/// destination.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Attribution<N> {
-    /// Generation used on site at once.
-    pub generation_to_load: N,
-    /// Generation that charges the battery.
-    pub generation_to_battery: N,
-    /// Generation that is exported.
-    pub generation_to_grid: N,
-    /// Discharge used on site.
-    pub battery_to_load: N,
-    /// Discharge that is exported.
-    pub battery_to_grid: N,
-    /// Import used on site.
-    pub grid_to_load: N,
-    /// Import that charges the battery.
-    pub grid_to_battery: N,
-}
-
-/// Attributes flows: storage is charged by generation first, export comes from
-/// generation first and then from storage, load is served by generation, storage
-/// and grid in this order. Import that exceeds the load must be charging.
-///
-/// All arguments are at least zero. For consistent readings every part adds up;
-/// an excess that no rule explains stays unattributed. The maximum with zero of
-/// the load is inside this rule alone; the load itself is shown signed.
-#[must_use]
-pub fn attribute<N: Amount>(
-    generation: N,
-    import: N,
-    export: N,
-    discharge: N,
-    charge: N,
-) -> Attribution<N> {
-    let min = |a: N, b: N| if b < a { b } else { a };
-    let max = |a: N, b: N| if b > a { b } else { a };
-    let load = max(generation + import - export + discharge - charge, N::ZERO);
-    let from_excess = max(N::ZERO, min(charge, import - load));
-    let generation_to_battery = min(generation, charge - from_excess);
-    let still_missing = charge - from_excess - generation_to_battery;
-    let grid_to_battery = from_excess + min(import - from_excess, still_missing);
-    let left = generation - generation_to_battery;
-    let generation_to_grid = min(left, export);
-    let battery_to_grid = min(discharge, export - generation_to_grid);
-    let generation_to_load = min(left - generation_to_grid, load);
-    let battery_to_load = min(discharge - battery_to_grid, load - generation_to_load);
-    let grid_to_load = min(
-        import - grid_to_battery,
-        load - generation_to_load - battery_to_load,
-    );
-    Attribution {
-        generation_to_load,
-        generation_to_battery,
-        generation_to_grid,
-        battery_to_load,
-        battery_to_grid,
-        grid_to_load,
-        grid_to_battery,
     }
 }
 
@@ -457,8 +396,6 @@ pub fn settle_from(
     span: Span,
 ) -> Energies {
     let fixed = park.losses.map_or(Power::ZERO, |losses| losses.fixed);
-    let exported = shape.generation_wh + shape.battery_wh;
-    let share = (exported > 0.0).then(|| shape.generation_wh / exported);
     let derived = derived::energies_from(park, said);
     let parts = |index: MeterIndex, carrier: Carrier| -> Parts<MilliwattHours> {
         let computed = derived.iter().find(|one| one.meter == index);
@@ -475,7 +412,7 @@ pub fn settle_from(
         park,
         &parts,
         MilliwattHours::from_power(fixed, span.ms()),
-        share,
+        shape.generation_share(),
     )
 }
 

@@ -251,6 +251,12 @@ impl Counter {
         self.unit
     }
 
+    /// Counts after which it starts again at zero, where that is known.
+    #[must_use]
+    pub fn modulus(&self) -> Option<i64> {
+        self.modulus
+    }
+
     /// When the last booked reading was.
     #[must_use]
     pub fn last_at(&self) -> Option<Timestamp> {

@@ -84,6 +84,16 @@ pub struct ExportShape {
     pub battery_wh: f64,
 }
 
+impl ExportShape {
+    /// The part of export that generators fed; none where the powers did not tell, because
+    /// they were not known for long enough or saw no export. Then the amounts decide.
+    #[must_use]
+    pub fn generation_share(&self) -> Option<f64> {
+        let exported = self.generation_wh + self.battery_wh;
+        (exported > 0.0).then(|| self.generation_wh / exported)
+    }
+}
+
 /// A settlement interval with its flows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Interval {

@@ -1,6 +1,7 @@
 //! What things mean, without a clock, a device or a disk.
 
 pub mod allocate;
+pub mod attribution;
 pub mod balance;
 pub mod boundary;
 pub mod carbon;

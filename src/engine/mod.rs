@@ -26,6 +26,7 @@ pub mod record;
 mod shape;
 mod stream;
 pub mod today;
+pub mod trace;
 mod track;
 
 use std::collections::BTreeMap;

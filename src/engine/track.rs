@@ -134,7 +134,7 @@ pub struct Track {
 }
 
 /// How the boundary between two readings is known.
-fn boundary_quality(gap_ms: i64) -> Quality {
+pub(super) fn boundary_quality(gap_ms: i64) -> Quality {
     if gap_ms <= READ_WITHIN_MS {
         Quality::Good
     } else if gap_ms <= INTERPOLATED_WITHIN_MS {
@@ -146,7 +146,11 @@ fn boundary_quality(gap_ms: i64) -> Quality {
 
 /// The position at `ms` on the line between two readings, rounded to a
 /// milliwatt-hour.
-fn between(from: (i64, MilliwattHours), to: (i64, MilliwattHours), ms: i64) -> MilliwattHours {
+pub(super) fn between(
+    from: (i64, MilliwattHours),
+    to: (i64, MilliwattHours),
+    ms: i64,
+) -> MilliwattHours {
     let length = i128::from(to.0 - from.0);
     if length <= 0 {
         return to.1;

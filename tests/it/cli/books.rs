@@ -532,9 +532,14 @@ async fn a_number_is_explained_down_to_the_registers_around_its_boundaries() {
         "+ pcc: 900.000 Wh good, register",
         "- tenant-hall: 900.000 Wh manual, register, manual",
         "before: 300.000 Wh suspect",
-        "a count is worth 10 Wh",
-        "start: 50090 at 2026-06-03T10:15:00+08:00 | 37 at 2026-06-03T10:25:00+08:00, 600.000 s apart",
+        "a count is worth 10 Wh, as the configuration says",
+        "start: 50090 at 2026-06-03T10:15:00+08:00 | 50120 at 2026-06-03T10:20:00+08:00 (event 1), \
+         300.000 s apart; there 50090.000 = 1.0000 x 50090 + 0.0000 x 50120 (good)",
+        "event 1: 50120 -> 7 at 2026-06-03T10:20:00+08:00",
         "end: 67 at 2026-06-03T10:30:00+08:00 | 70 at 2026-06-03T10:30:30+08:00, 30.000 s apart",
+        "50090.000 -> 50120.000 counts of 10 Wh: 300.000 Wh",
+        "7.000 -> 67.000 counts of 10 Wh: 600.000 Wh",
+        "these readings come to 900.000 Wh, as said",
         "minus the configured losses",
     ] {
         assert!(ended.out.contains(line), "{line}\nin\n{}", ended.out);
@@ -547,6 +552,15 @@ async fn a_number_is_explained_down_to_the_registers_around_its_boundaries() {
         (&Json::from("pcc"), &Json::from("register"))
     );
     assert_eq!(one["start"]["before"]["count"], 1_900);
+    assert_eq!(one["start"]["weight_after"], 0.0);
+    assert_eq!(
+        (&one["readings_wh"], &one["differs"]),
+        (&Json::from("900.000"), &Json::Null)
+    );
+    // No export that the powers saw: the amounts decide, and no shape is invented.
+    assert_eq!(said["shape"], Json::Null);
+    assert_eq!(said["attribution"]["export_by"], "amounts");
+    assert_eq!(said["attribution"]["wh"]["grid_to_load"], "900.000");
     assert_eq!(said["flows"][0]["revisions"][0]["wh"], "900.000");
     // All flows that the park has, and none that it has not.
     let all = sunledger(&path, "explain 2026-06-03T10:17 --json")
