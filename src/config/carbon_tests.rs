@@ -7,6 +7,7 @@ const METERS: &[(&str, &str, &str)] = &[
     ("pcc", "grid", ""),
     ("roof", "pv", ""),
     ("steam", "turbine", ""),
+    ("field", "solar_field", ""),
 ];
 const SHANXI: &str = "[carbon.grid.published]\ngeography = \"Shanxi\"\nyear = 2023\n";
 
@@ -62,13 +63,17 @@ fn a_factor_is_published_or_ones_own_and_has_its_origin() {
         read(METERS, SHANXI).unwrap().settlement.battery.renewable,
         [1]
     );
+    // As renewable as its heat is solar; the modules are so all the same.
+    let text = format!("[carbon]\nrenewable_heat = [\"steam\"]\n{SHANXI}");
+    let battery = &read(METERS, &text).unwrap().settlement.battery;
+    assert_eq!((&battery.renewable, &battery.by_heat), (&vec![1], &vec![2]));
 }
 
 #[test]
 fn a_factor_without_year_or_source_is_refused_and_so_is_what_nobody_published() {
     let own = "[carbon.grid.own]\nkg_per_kwh = 0.4\ngeography = \"DE\"\n";
     #[rustfmt::skip]
-    let cases: [(String, &[&str]); 13] = [
+    let cases: [(String, &[&str]); 15] = [
         ("[carbon]\n".to_owned(), &["carbon.grid: is missing; [carbon.grid.published]"]),
         (format!("{own}source = \"UBA\"\n"), &["carbon.grid.own.year: is missing"]),
         (format!("{own}year = 2024\n"), &["carbon.grid.own.source: is missing"]),
@@ -81,6 +86,8 @@ fn a_factor_without_year_or_source_is_refused_and_so_is_what_nobody_published() 
         (format!("{SHANXI}[carbon.fuel]\nname = \"gas\"\nkg_per_kwh = 0.2\nefficiency = 0.9\n"), &["carbon.fuel.year: is missing", "carbon.fuel.source: is missing"]),
         (format!("{SHANXI}[[carbon.certificates]]\nfrom = \"2026-01-01\"\nto = \"2026-12-31\"\nretired = \"1MWh\"\n"), &["carbon.certificates: are retired, and nothing says what the rest of import emits"]),
         (format!("{SHANXI}[[carbon.certificates]]\nfrom = \"2026-12-31\"\nto = \"2026-01-01\"\n"), &["carbon.certificates[0]: says neither", "carbon.certificates[0].to: 2026-01-01 is before 2026-12-31"]),
+        (format!("[carbon]\nrenewable = [\"roof\", \"steam\"]\nrenewable_heat = [\"steam\"]\n{SHANXI}"), &["carbon.renewable_heat: `steam` is wholly renewable already; name it here alone"]),
+        (format!("[carbon]\nrenewable_heat = [\"field\"]\n{SHANXI}"), &["carbon.renewable_heat: `field` (solar_field) is not a generator"]),
         (format!("[carbon]\nrenewable = [\"pcc\", \"roof\"]\n{SHANXI}"), &["carbon.renewable: `pcc` (grid) is not a generator"]),
     ];
     for (text, expected) in cases {
@@ -90,6 +97,19 @@ fn a_factor_without_year_or_source_is_refused_and_so_is_what_nobody_published() 
             assert!(told.starts_with(expected), "{text}: {told}");
         }
     }
+}
+
+#[test]
+fn solar_heat_wants_a_field() {
+    let text = format!("[carbon]\nrenewable_heat = [\"steam\"]\n{SHANXI}");
+    let told = told(read(&METERS[..3], &text));
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].starts_with(
+            "carbon.renewable_heat: wants the solar part of heat, and no meter is a solar_field"
+        ),
+        "{told:?}"
+    );
 }
 
 #[test]

@@ -63,7 +63,10 @@ pub fn settlement(root: &Table<'_>, park: &Park) -> Settlement {
         && let Some(table) = root.table("carbon")
     {
         if table.has("renewable") {
-            settlement.battery.renewable = renewable(&table, park);
+            settlement.battery.renewable = renewable(&table, "renewable", park);
+        }
+        if table.has("renewable_heat") {
+            settlement.battery.by_heat = by_heat(&table, &settlement.battery.renewable, park);
         }
         settlement.carbon = super::carbon::account(&table);
         table.finish();
@@ -113,15 +116,36 @@ fn generators(park: &Park, wanted: impl Fn(&str) -> bool) -> Vec<MeterIndex> {
         .collect()
 }
 
-/// The generators that are renewable, by name.
-fn renewable(table: &Table<'_>, park: &Park) -> Vec<MeterIndex> {
+/// The generators that run on heat of the header, by name.
+fn by_heat(table: &Table<'_>, whole: &[MeterIndex], park: &Park) -> Vec<MeterIndex> {
+    let found = renewable(table, "renewable_heat", park);
+    let twice = found.iter().find(|index| whole.contains(index));
+    if let Some(meter) = twice.and_then(|index| park.meters.get(*index)) {
+        table.problem(
+            "renewable_heat",
+            format!("`{}` is wholly renewable already", meter.id),
+            "name it here alone: it is then as renewable as its heat is solar",
+        );
+    }
+    if members(park, Carrier::Heat, Term::SolarField).is_empty() {
+        table.problem(
+            "renewable_heat",
+            "wants the solar part of heat, and no meter is a solar_field",
+            "a [[meter]] with role = \"solar_field\", or `renewable`",
+        );
+    }
+    found
+}
+
+/// Generators that are renewable, by name.
+fn renewable(table: &Table<'_>, key: &str, park: &Park) -> Vec<MeterIndex> {
     let kind = Kind {
         carrier: Carrier::Electricity,
         role: "pv",
         term: Term::Generator,
         is: "a generator",
     };
-    named(table, "renewable", &table.texts("renewable"), park, &kind)
+    named(table, key, &table.texts(key), park, &kind)
 }
 
 /// One carrier's contract; none where anything in it is wrong.

@@ -80,7 +80,7 @@ impl Allocation {
         Self {
             scope,
             rows: Vec::new(),
-            origin: Origin::new(&settlement.battery),
+            origin: Origin::new(&settlement),
             storage: settlement.storage.clone(),
             park,
             settlement,

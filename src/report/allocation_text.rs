@@ -26,6 +26,7 @@ struct Place {
 
 fn places(report: &Allocation) -> Vec<Place> {
     let nothing = Green {
+        heat: None,
         generation: MilliwattHours::ZERO,
         charge: MilliwattHours::ZERO,
         discharge: MilliwattHours::ZERO,

@@ -57,6 +57,8 @@ pub struct Row {
     pub revision: i64,
     /// Energies in the order of [`COLUMNS`].
     pub energies: Vec<Stated<MilliwattHours>>,
+    /// The solar part of the heat that generators ran on, where it is known.
+    pub heat_solar: Option<f64>,
 }
 
 /// The report.
@@ -160,7 +162,7 @@ impl Carbon {
             scope,
             rows: Vec::new(),
             account,
-            origin: Origin::new(&settlement.battery),
+            origin: Origin::new(&settlement),
             park,
             settlement,
         }
@@ -182,6 +184,7 @@ impl Carbon {
                 span,
                 revision: 0,
                 energies: vec![Err(gaps); COLUMNS.len()],
+                heat_solar: None,
             };
         };
         let flows = &interval.flows;
@@ -190,7 +193,9 @@ impl Carbon {
             green.clone().map(|known| known.with(of(&known.value)))
         };
         let of = |flow| flows.of(flow).clone();
+        let heat_solar = green.as_ref().ok().and_then(|known| known.value.heat);
         Row {
+            heat_solar,
             span,
             revision: interval.revision,
             energies: vec![
@@ -286,6 +291,29 @@ impl Carbon {
             .filter_map(|index| self.park.meters.get(*index))
             .map(|meter| &*meter.id)
             .collect()
+    }
+
+    /// The generators that are as renewable as the heat of the header is solar.
+    #[must_use]
+    pub fn by_heat(&self) -> Vec<&str> {
+        let meters = self.settlement.battery.by_heat.iter();
+        meters
+            .filter_map(|index| self.park.meters.get(*index))
+            .map(|meter| &*meter.id)
+            .collect()
+    }
+
+    /// What the thermal storage held when the period began: kWh, and the solar part.
+    #[must_use]
+    pub fn storage_starts_with(&self) -> (f64, f64) {
+        let pool = self.settlement.storage.pool;
+        (pool.content() / 1e3, pool.solar())
+    }
+
+    /// Intervals that the thermal storage was passed over in.
+    #[must_use]
+    pub fn storage_gaps(&self) -> usize {
+        self.origin.heat_gaps()
     }
 
     /// What the battery held when the period began: kWh, and the renewable part.

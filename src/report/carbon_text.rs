@@ -202,6 +202,8 @@ pub fn json(report: &Carbon) -> String {
     let scope = &report.scope;
     let grid = &report.account.grid;
     let rounded = |pct: f64| (pct * 100.0).round() / 100.0;
+    let by_heat = report.by_heat();
+    let (stored_kwh, stored_solar) = report.storage_starts_with();
     let rows = report.rows.iter().map(|row| {
         let mut object = energies(&row.energies, grid);
         object.insert(
@@ -218,6 +220,9 @@ pub fn json(report: &Carbon) -> String {
             "coverage_pct".to_owned(),
             json!(rounded(row.coverage_pct())),
         );
+        if !by_heat.is_empty() {
+            object.insert("heat_solar_share".to_owned(), json!(row.heat_solar));
+        }
         let reason = row.reason();
         object.insert(
             "reason".to_owned(),
@@ -283,6 +288,12 @@ pub fn json(report: &Carbon) -> String {
             "renewable_generators": report.renewable(),
             "intervals_passed_over": report.origin_gaps(),
         },
+        "renewable_heat": (!by_heat.is_empty()).then(|| json!({
+            "generators": by_heat,
+            "storage_starts_with_kwh": stored_kwh,
+            "storage_starts_solar": stored_solar,
+            "intervals_passed_over": report.storage_gaps(),
+        })),
         "rows": rows,
         "total": total,
     });

@@ -8,6 +8,9 @@
 //!
 //! No meter sees where heat goes behind the header, so what enters the network is as solar
 //! as all that enters the header. The storage is charged by the field first.
+//!
+//! **What no meter saw enter has no origin and counts as not solar**: a charge above all
+//! that was counted makes the interval suspect.
 
 use std::sync::Arc;
 
@@ -18,6 +21,7 @@ use crate::domain::flow::{Energies, Flow, Known, Stated};
 use crate::domain::heat::pool::Pool;
 use crate::domain::interval::Entry;
 use crate::domain::meter::{Carrier, Park, Term};
+use crate::domain::quality::Quality;
 use crate::domain::units::{MilliwattHours, to_f64};
 
 /// What meets at the header.
@@ -29,6 +33,15 @@ const HEADER: [Flow; 6] = [
     Flow::StorageCharge,
     Flow::StorageDischarge,
 ];
+
+/// What left the header in an interval.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Header {
+    /// Its solar part; none where no source gave anything beside what was stored.
+    pub(super) solar: Option<f64>,
+    /// Whether more was stored than all sources gave.
+    excess: bool,
+}
 
 /// What is in the thermal storage, carried from interval to interval.
 ///
@@ -42,34 +55,57 @@ pub struct HeatPool {
 }
 
 impl HeatPool {
-    /// Takes an interval in: the solar part of what entered the header, none where
-    /// nothing entered it.
+    /// Takes an interval in. More charge than all sources gave is of unknown origin, and
+    /// what is said of the interval suspect.
     ///
     /// # Errors
     ///
-    /// [`AllocateError`]: a source is unknown or below zero.
-    fn header(&mut self, flows: &Energies) -> Result<Option<f64>, AllocateError> {
+    /// [`AllocateError`]: a source is unknown, or charge or discharge below zero.
+    pub(super) fn header(&mut self, flows: &Energies) -> Result<Known<Header>, AllocateError> {
         let all = HEADER.map(|flow| flows.of(flow).clone());
-        if let Err(gaps) = total(&all) {
-            self.gaps += 1;
-            return Err(AllocateError::Unknown(gaps));
-        }
+        let evidence = match total(&all) {
+            Ok(evidence) => evidence,
+            Err(gaps) => {
+                self.gaps += 1;
+                return Err(AllocateError::Unknown(gaps));
+            }
+        };
         let [field, boilers, electric, pump, charge, discharge] = all.map(|one| value(&one));
-        // A field that cools the network at night makes nothing.
-        let made = field.max(MilliwattHours::ZERO);
-        let solar_charge = made.min(charge);
+        // A field that cools the network at night makes nothing, and neither does a boiler
+        // that is kept warm.
+        let made = |source: MilliwattHours| source.max(MilliwattHours::ZERO);
+        let field = made(field);
+        let others = made(boilers) + made(electric) + made(pump);
+        let solar_charge = field.min(charge);
         let other_charge = charge - solar_charge;
+        let excess = other_charge > others;
         let wh = |energy: MilliwattHours| to_f64(energy.0) / 1e3;
         let solar = self.step(wh(solar_charge), wh(other_charge), wh(discharge))?;
         let source = |energy, counts: f64| Source {
             energy,
             counts: Share::new(counts).unwrap_or_default(),
         };
-        Ok(source_share(&[
-            source(made - solar_charge, 1.0),
-            source(boilers + electric + pump - other_charge, 0.0),
+        let solar = source_share(&[
+            source(field - solar_charge, 1.0),
+            source(made(others - other_charge), 0.0),
             source(discharge, solar),
-        ]))
+        ]);
+        let mut quality = evidence.quality;
+        if self.gaps > 0 && discharge > MilliwattHours::ZERO {
+            quality = quality.worst(Quality::Estimated);
+        }
+        if excess {
+            quality = quality.worst(Quality::Suspect);
+        }
+        Ok(Known {
+            quality,
+            ..evidence.with(Header { solar, excess })
+        })
+    }
+
+    /// An interval of which no flow is known; the storage stays as it was.
+    pub(super) fn passed_over(&mut self) {
+        self.gaps += 1;
     }
 
     /// Lives through an interval, Wh; returns the solar part of the discharge.
@@ -112,7 +148,7 @@ pub fn heat(
     flows: &Energies,
     entries: &[Entry],
 ) -> Sharing {
-    let solar = pool.header(flows);
+    let header = pool.header(flows);
     let used = nets(park, Carrier::Heat, &rule.participants, entries);
     let sum = |term| {
         let meters = members(park, Carrier::Heat, term);
@@ -129,22 +165,25 @@ pub fn heat(
         .chain(&used)
         .cloned()
         .collect();
-    let mut gaps = total(&all);
-    let solar = match (solar, &mut gaps) {
-        (Err(AllocateError::Unknown(more)), Err(gaps)) => {
+    let (header, evidence) = match (header, total(&all)) {
+        (Err(AllocateError::Unknown(more)), Err(mut gaps)) => {
             gaps.join(&more);
-            None
+            return Err(AllocateError::Unknown(gaps));
         }
-        (solar, _) => solar?,
+        (header, evidence) => (header?, evidence.map_err(AllocateError::Unknown)?),
     };
-    let sources = HEADER.map(|flow| flows.of(flow).clone());
-    let evidence = gaps.map_err(AllocateError::Unknown)?;
-    let sources = total(&sources).map_err(AllocateError::Unknown)?;
     let entered = value(&main);
-    let Some(solar) = solar.or((entered == MilliwattHours::ZERO).then_some(0.0)) else {
-        return Err(AllocateError::Origin(
-            "heat entered the network and no source of it was counted".to_owned(),
-        ));
+    let solar = match header.value {
+        Header {
+            solar: Some(solar), ..
+        } => solar,
+        // All that was made was stored, by the meters: what entered beside it has no origin.
+        Header { excess, .. } if excess || entered == MilliwattHours::ZERO => 0.0,
+        Header { .. } => {
+            return Err(AllocateError::Origin(
+                "heat entered the network and no source of it was counted".to_owned(),
+            ));
+        }
     };
     let shared = entered.max(MilliwattHours::ZERO).fraction(solar);
     let consumption: Vec<_> = rule
@@ -166,8 +205,8 @@ pub fn heat(
     };
     let (shared, quality) = share(rule, &given)?;
     Ok(Known {
-        quality: evidence.quality.worst(sources.quality).worst(quality),
-        coverage_pct: evidence.coverage_pct.min(sources.coverage_pct),
+        quality: evidence.quality.worst(header.quality).worst(quality),
+        coverage_pct: evidence.coverage_pct.min(header.coverage_pct),
         ..evidence.with(shared)
     })
 }

@@ -9,9 +9,14 @@
 //! **A pool starts somewhere, and says where**: what it holds when a period begins is a
 //! statement of the configuration, by default nothing. An interval whose flows are unknown
 //! has no origin, and the intervals after it are estimates.
+//!
+//! A turbine that runs on heat of the header is as renewable as that heat is solar in the
+//! same interval ([`HeatPool`]). **Where that part is unknown, so is what the turbine made
+//! of it**: neither all of it nor nothing.
 
-use super::{total, value};
-use crate::domain::balance::{Amount, Said, attribute, ratio};
+use super::{HeatPool, Settlement, total, value};
+use crate::domain::allocate::AllocateError;
+use crate::domain::balance::{Amount, Said, attribute, combine, ratio};
 use crate::domain::flow::{Energies, Flow, Known, Stated};
 use crate::domain::interval::{Channel, Entry};
 use crate::domain::kpi::{Pool, Step};
@@ -26,8 +31,10 @@ pub struct Battery {
     pub own_pool: bool,
     /// What is in it when a period begins, with its efficiencies.
     pub pool: Pool,
-    /// The generators that are renewable.
+    /// The generators that are renewable, whatever drives them.
     pub renewable: Vec<MeterIndex>,
+    /// Those that run on heat of the header, and are as renewable as it is solar.
+    pub by_heat: Vec<MeterIndex>,
 }
 
 impl Default for Battery {
@@ -42,6 +49,7 @@ impl Default for Battery {
                 discharging: 0.95,
             },
             renewable: Vec::new(),
+            by_heat: Vec::new(),
         }
     }
 }
@@ -62,12 +70,17 @@ pub struct Green {
     pub content_wh: f64,
     /// The renewable part of that content, 0 to 1.
     pub content: f64,
+    /// The solar part of the heat at the header, 0 to 1, where generators run on it; none
+    /// where none did in the interval and nothing says it.
+    pub heat: Option<f64>,
 }
 
 /// The pool of a park over a period.
 #[derive(Debug, Clone)]
 pub struct Origin {
     renewable: Vec<MeterIndex>,
+    by_heat: Vec<MeterIndex>,
+    heat: HeatPool,
     pool: Pool,
     /// Intervals that were passed over because a flow is unknown.
     pub gaps: usize,
@@ -76,9 +89,12 @@ pub struct Origin {
 impl Origin {
     /// The pool at the beginning of a period.
     #[must_use]
-    pub fn new(battery: &Battery) -> Self {
+    pub fn new(settlement: &Settlement) -> Self {
+        let battery = &settlement.battery;
         Self {
             renewable: battery.renewable.clone(),
+            by_heat: battery.by_heat.clone(),
+            heat: settlement.storage.clone(),
             pool: battery.pool,
             gaps: 0,
         }
@@ -108,7 +124,24 @@ impl Origin {
     /// The gaps, always.
     pub fn passed_over(&mut self, gaps: Gaps) -> Stated<Green> {
         self.gaps += 1;
+        self.heat.passed_over();
         Err(gaps)
+    }
+
+    /// Intervals that the thermal storage was passed over in.
+    #[must_use]
+    pub fn heat_gaps(&self) -> usize {
+        self.heat.gaps
+    }
+
+    /// The solar part of the heat at the header in an interval.
+    fn solar(&mut self, flows: &Energies) -> Stated<Option<f64>> {
+        match self.heat.header(flows) {
+            Ok(known) => Ok(known.with(known.value.solar)),
+            Err(AllocateError::Unknown(gaps)) => Err(gaps),
+            // Charge or discharge below zero, which no register gives.
+            Err(_) => Err(Gaps::one(&HEADER.into(), Reason::OutOfRange)),
+        }
     }
 
     fn stepped(&mut self, park: &Park, flows: &Energies, entries: &[Entry]) -> Stated<Green> {
@@ -117,11 +150,18 @@ impl Origin {
             positive: true,
         };
         let said = Said::new(entries);
-        let renewable: Vec<_> = self
+        let solar = if self.by_heat.is_empty() {
+            Ok(Known::given(None))
+        } else {
+            self.solar(flows)
+        };
+        let mut renewable: Vec<_> = self
             .renewable
             .iter()
             .map(|meter| said.of(park, *meter, channel))
             .collect();
+        let by_heat = self.by_heat.iter();
+        renewable.extend(by_heat.map(|meter| of_heat(&said.of(park, *meter, channel), &solar)));
         let renewable = total(&renewable);
         let of = |flow| flows.of(flow).clone();
         let all = [
@@ -169,7 +209,33 @@ impl Origin {
                 export: exported.fraction(part) + from_battery.fraction(mixed),
                 content_wh: stepped.pool.energy_wh,
                 content: mixed,
+                heat: solar.ok().and_then(|known| known.value),
             })
         })
     }
+}
+
+/// The name of the place where heat mixes, in a gap.
+const HEADER: &str = "heat header";
+
+/// The renewable part of what a generator made of heat.
+fn of_heat(made: &Stated<MilliwattHours>, solar: &Stated<Option<f64>>) -> Stated<MilliwattHours> {
+    // A part of nothing is nothing, whatever is known of the heat.
+    if made
+        .as_ref()
+        .is_ok_and(|known| known.value == MilliwattHours::ZERO)
+    {
+        return made.clone();
+    }
+    let part = match solar {
+        Ok(known) => match known.value {
+            Some(part) => Ok(known.with(part)),
+            // No source gave heat: nothing says what the generator ran on.
+            None => Err(Gaps::one(&HEADER.into(), Reason::NotAvailable)),
+        },
+        Err(gaps) => Err(gaps.clone()),
+    };
+    let evidence = part.clone().map(|known| known.with(MilliwattHours::ZERO));
+    let made = combine(made, &evidence, |made, _| made)?;
+    Ok(made.with(made.value.fraction(part?.value)))
 }

@@ -1,5 +1,6 @@
 //! Intervals shared: vectors with their source, situations, and the law that all adds up.
 
+mod by_heat_tests;
 mod heat_tests;
 
 use proptest::prelude::*;
@@ -96,6 +97,14 @@ fn settled(park: &Park, entries: &[Entry]) -> Energies {
 fn shared(park: &Park, rule: &Rule, own_pool: bool, said: &[Option<(i64, i64)>]) -> Sharing {
     let entries = entries(park, said);
     electricity(park, rule, own_pool, &settled(park, &entries), &entries)
+}
+
+/// A settlement with nothing but a battery.
+fn of(battery: &Battery) -> Settlement {
+    Settlement {
+        battery: battery.clone(),
+        ..Settlement::default()
+    }
 }
 
 fn rule(participants: &[MeterIndex], key: Key, loss: LossRule) -> Rule {
@@ -306,7 +315,7 @@ fn the_battery_of_a_metered_park_agrees_with_the_vectors() {
     battery.pool.charging = number(case, "eta_charge");
     battery.pool.discharging = number(case, "eta_discharge");
     let park = park(STORED);
-    let mut origin = Origin::new(&battery);
+    let mut origin = Origin::new(&of(&battery));
     for step in case["steps"].as_array().unwrap() {
         let of = |key: &str| kwh(&step[key]);
         let (sun, grid) = (of("pv_charge_kWh"), of("grid_charge_kWh"));
@@ -365,7 +374,7 @@ fn export_is_as_green_as_what_feeds_it() {
             .map(|(a, b)| Some((a * KWH, b * KWH)))
             .collect();
         let entries = entries(&park, &given);
-        let mut origin = Origin::new(&battery);
+        let mut origin = Origin::new(&of(&battery));
         let known = origin
             .step(&park, &settled(&park, &entries), &entries)
             .unwrap();
@@ -377,7 +386,7 @@ fn export_is_as_green_as_what_feeds_it() {
 #[test]
 fn after_an_interval_without_an_origin_the_pool_is_an_estimate() {
     let park = park(STORED);
-    let mut origin = Origin::new(&Battery::default());
+    let mut origin = Origin::new(&Settlement::default());
     let whole = said([(50, 0), (10, 0), (0, 0), (30, 0), (20, 0), (10, 0)]);
     let mut step = |given: &[Option<(i64, i64)>]| {
         let entries = entries(&park, given);

@@ -168,8 +168,27 @@ async fn a_day_has_its_carbon_account_with_factor_and_boundary() {
     assert_eq!(park["netting"], "export not subtracted");
     assert_eq!(
         document["battery"]["renewable_generators"],
-        serde_json::json!(["pv", "turbine"])
+        serde_json::json!(["pv"])
     );
+    // The turbine is as renewable as the heat at the header, to which boilers gave, too.
+    assert_eq!(
+        document["renewable_heat"]["generators"],
+        serde_json::json!(["turbine"])
+    );
+    let shares = document["rows"].as_array().unwrap().iter();
+    let shares: Vec<f64> = shares
+        .filter_map(|row| row["heat_solar_share"].as_f64())
+        .collect();
+    assert!(
+        shares.iter().all(|share| (0.0..=1.0).contains(share)),
+        "{shares:?}"
+    );
+    assert!(
+        shares.iter().any(|share| *share > 0.0 && *share < 1.0),
+        "{shares:?}"
+    );
+    let whole = number(&total["renewable_generation_kwh"]);
+    assert!(whole > 0.0, "{total}");
 }
 
 #[tokio::test]

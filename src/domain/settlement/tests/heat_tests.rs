@@ -89,6 +89,7 @@ fn heat_is_as_solar_as_the_header() {
         ("out of an empty tank",         [0,    0,    100, 100,  50, 30, 20],   0.0, 1.0,     0, 0),
         ("more than the tank holds",     [0,    0,    100, 100,  50, 30, 20],  40.0, 1.0,    40, 0),
         ("a field that cools at night",  [-5,   100,  0,   100,  50, 30, 20],   0.0, 0.0,     0, 0),
+        ("a boiler that is kept warm",   [100,  -5,   0,   95,   50, 30, 15],   0.0, 0.0,    95, 0),
         ("the loss has its own line",    [100,  0,    0,   110,  50, 30, 20],   0.0, 0.0,   110, 10),
     ];
     for (situation, given, content, solar, all, lost) in cases {
@@ -109,9 +110,72 @@ fn heat_is_as_solar_as_the_header() {
             "{situation}"
         );
     }
+    assert_eq!(cases.len(), 9);
     let nothing = [0, 0, 0, 100, 50, 30, 20].map(|kwh| kwh * KWH);
     let error = heated(&park, &fair, &mut HeatPool::default(), &nothing).unwrap_err();
     assert!(error.to_string().contains("no source of it"), "{error}");
+}
+
+/// A meter of the storage may count a little more than those of the sources: what nobody
+/// saw enter has no origin, and counts as not solar.
+#[test]
+fn a_charge_above_all_sources_is_of_unknown_origin_and_suspect() {
+    let park = park(NETWORK);
+    let fair = rule(&[4, 5, 6], Key::Dynamic, LossRule::Operator);
+    let full = || HeatPool {
+        pool: Pool::new(1e6, 0.9, 1.0, 1.0).unwrap(),
+        gaps: 0,
+    };
+    #[rustfmt::skip]
+    let cases = [
+        // situation                     field kettle tank feed  A   B  C | solar kWh, quality
+        ("as much as all of them",      [100,  50,  -150,   0,   0,  0, 0],   0, Quality::Good),
+        ("one more, nothing enters",    [100,  50,  -151,   0,   0,  0, 0],   0, Quality::Suspect),
+        ("one more, and some enters",   [100,  50,  -151,  10,  10,  0, 0],   0, Quality::Suspect),
+        ("of the field alone",          [100,   0,  -101,  10,  10,  0, 0],   0, Quality::Suspect),
+        ("below all of them",           [100,  50,  -149,   1,   1,  0, 0],   0, Quality::Good),
+    ];
+    for (situation, given, solar, quality) in cases {
+        let given: Vec<i64> = given.iter().map(|kwh| kwh * KWH).collect();
+        let mut pool = full();
+        let known = heated(&park, &fair, &mut pool, &given).unwrap();
+        assert_eq!(known.value.shared.0, solar * KWH, "{situation}");
+        assert_eq!(known.quality, quality, "{situation}");
+        // All of it is in the tank; the field's part alone is solar there.
+        let charge = -given[2] as f64 / 1e3;
+        assert!(
+            (pool.pool.content() - 1e6 - charge).abs() < 1e-6,
+            "{situation}"
+        );
+        let sun = 0.9 * 1e6 + 100e3;
+        assert!(
+            (pool.pool.solar() * pool.pool.content() - sun).abs() < 1e-3,
+            "{situation}"
+        );
+    }
+    // Discharged in the same interval, what entered is as solar as the tank.
+    let both = [
+        (100, 0),
+        (0, 0),
+        (50, 101),
+        (50, 0),
+        (50, 0),
+        (0, 0),
+        (0, 0),
+    ];
+    let given: Vec<_> = both.iter().map(|(a, b)| Some((a * KWH, b * KWH))).collect();
+    let entries = entries(&park, &given);
+    let known = heat(
+        &park,
+        &fair,
+        &mut full(),
+        &settled(&park, &entries),
+        &entries,
+    )
+    .unwrap();
+    let solar = (900.0 + 100.0) / 1101.0;
+    assert!((known.value.shared.0 as f64 / 50e6 - solar).abs() < 1e-6);
+    assert_eq!(known.quality, Quality::Suspect);
 }
 
 #[test]
