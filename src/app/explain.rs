@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::AppError;
 use crate::domain::event::{MeterEvent, standing};
-use crate::domain::explain::{Part, made, members};
+use crate::domain::explain::{Member, made, members};
 use crate::domain::flow::{FlowRow, Stated};
 use crate::domain::interval::{Channel, Entry, ExportShape, Interval, Origin, Span, channels};
 use crate::domain::meter::{MeterIndex, Park, PointIndex};
@@ -46,10 +46,12 @@ pub struct Around {
 /// One channel in a flow.
 #[derive(Debug, Clone)]
 pub struct Contribution {
-    /// The sum that it is in.
-    pub part: Part,
+    /// Whether it is added, or taken off.
+    pub adds: bool,
     /// The meter.
     pub meter: Arc<str>,
+    /// The meter whose transformer took it, where it is a loss.
+    pub lost: Option<Arc<str>>,
     /// Which way.
     pub channel: Channel,
     /// Where its energy comes from; none where the meter does not have it.
@@ -119,8 +121,10 @@ pub fn explain(
         let made = made(row.flow);
         let parts = made.parts.iter();
         let contributions = parts.flat_map(|part| {
-            members(park, row.carrier, *part).filter_map(|(index, channel)| {
-                let mut one = contribution(park, index, channel, *part, &read)?;
+            let members = members(park, row.carrier, *part).into_iter();
+            members.filter_map(|member| {
+                let channel = member.channel;
+                let mut one = contribution(park, member, &read)?;
                 let mine = |entry: &Entry| entry.meter == one.meter && entry.channel == channel;
                 let entry = entries.iter().find(|entry| mine(entry)).cloned();
                 let earlier = before.iter().map(|(_, entry)| entry);
@@ -159,13 +163,8 @@ pub fn explain(
     }))
 }
 
-fn contribution(
-    park: &Park,
-    index: MeterIndex,
-    channel: Channel,
-    part: Part,
-    read: &Registers,
-) -> Option<Contribution> {
+fn contribution(park: &Park, member: Member, read: &Registers) -> Option<Contribution> {
+    let (index, channel) = (member.meter, member.channel);
     let meter = park.meters.get(index)?;
     let origin = channels(meter)
         .into_iter()
@@ -178,7 +177,11 @@ fn contribution(
     let register = point.and_then(|point| meter.points.get(point)?.register);
     let around = |end| point.map_or(Around::default(), |point| read.around(index, point, end));
     Some(Contribution {
-        part,
+        adds: member.adds,
+        lost: park
+            .relations
+            .lost(&meter.id)
+            .map(|one| Arc::clone(&one.meter)),
         meter: Arc::clone(&meter.id),
         channel,
         origin,

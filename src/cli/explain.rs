@@ -188,11 +188,12 @@ fn as_text(found: &Explanation, park: &Arc<Park>) -> String {
 }
 
 fn contribution_text(one: &Contribution, zone: &TimeZone) -> String {
-    let sign = if one.part.adds { '+' } else { '-' };
-    let way = if one.channel.positive {
-        ""
-    } else {
-        " (other way)"
+    let sign = if one.adds { '+' } else { '-' };
+    let way = match (&one.lost, one.channel.positive) {
+        (None, true) => String::new(),
+        (None, false) => " (other way)".to_owned(),
+        (Some(meter), true) => format!(" (transformer of {meter}, import)"),
+        (Some(meter), false) => format!(" (transformer of {meter}, export)"),
     };
     let mut text = format!(
         "  {sign} {}{way}: {}, {}\n",
@@ -271,7 +272,8 @@ fn as_json(found: &Explanation, park: &Arc<Park>) -> Json {
             "meter": &*one.meter,
             "carrier": if one.channel.carrier == Carrier::Heat { "heat" } else { "electricity" },
             "positive": one.channel.positive,
-            "adds": one.part.adds,
+            "adds": one.adds,
+            "loss_of": one.lost.as_deref(),
             "provenance": provenance(one),
             "count_wh": one.count_wh,
             "entry": one.entry.as_ref().map(entry_json),
