@@ -90,6 +90,7 @@ mod tests {
                 heat_power_w: None,
                 trouble: None,
                 notes: Vec::new(),
+                loss: None,
                 heat: Some(MeterHeat {
                     counted: Counted::default(),
                     check,

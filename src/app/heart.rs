@@ -111,7 +111,7 @@ impl Heart {
         }
         // Nobody asks a meter that is computed from others.
         let park = parts.engine.park();
-        let computed = |meter: &Meter| park.relations.expression(&meter.id).is_some();
+        let computed = |meter: &Meter| park.relations.is_computed(&meter.id);
         let asked = park.meters.iter().map(computed).collect();
         let begun = mono();
         let watchdog = watchdog_period().map(|period| {

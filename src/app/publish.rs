@@ -114,6 +114,7 @@ impl Board {
                 last_error: last_error(beside.details.get(index)).or_else(|| now.trouble.clone()),
                 notes: now.notes.clone(),
                 heat: now.heat.as_ref().map(HeatView::of),
+                loss: now.loss,
                 values: if points <= SHOWN_POINTS {
                     values(engine, index, frame.at)
                 } else {
@@ -221,7 +222,7 @@ impl Board {
             .meters
             .iter()
             .zip(counts)
-            .filter(|(meter, _)| self.park.relations.expression(&meter.id).is_none())
+            .filter(|(meter, _)| !self.park.relations.is_computed(&meter.id))
             .map(|(meter, counts)| MeterNumbers {
                 id: Arc::clone(&meter.id),
                 reads: Outcome::ALL

@@ -256,6 +256,15 @@ fn pass(
             Late::TakeIn => Walk::Enough,
         }
     })?;
+    for one in &park.relations.compensations {
+        // What it loses is known from where the meter is.
+        let meter = park.meter(&one.meter).and_then(|place| begins.get(place));
+        let begun = meter.copied().flatten();
+        let loss = park.meter(&one.loss);
+        if let Some(begins) = loss.and_then(|place| begins.get_mut(place)) {
+            *begins = begun;
+        }
+    }
     let meters = park.meters.iter().zip(begins);
     let begun = meters.filter_map(|(meter, begins)| Some((Arc::clone(&meter.id), begins?)));
     replay.begins = begun.collect();

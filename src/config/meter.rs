@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::accuracy;
 use super::check::name;
+use super::compensation::{self, Plate};
 use super::endpoint::Known;
 use super::heat;
 use super::polled::{Around, meter};
@@ -17,6 +18,7 @@ use super::template::Shared;
 use super::units;
 use crate::domain::closure::Told;
 use crate::domain::meter::{Carrier, HeatFromFlow, Meter, ROLES, Role};
+use crate::domain::relations::Compensation;
 use crate::domain::units::Power;
 use crate::source::{modbus, mqtt};
 
@@ -46,6 +48,8 @@ pub struct Read {
     pub(super) ids: Vec<String>,
     /// What the meters say of each other.
     pub(super) said: Said,
+    /// Transformers between meters and the boundary, each with the place of its table.
+    pub(super) compensations: Vec<((&'static str, usize), Compensation)>,
 }
 
 impl Read {
@@ -102,6 +106,7 @@ pub(super) struct Common {
     pub(super) rated_heat: Option<Power>,
     pub(super) heat_from_flow: Option<HeatFromFlow>,
     pub(super) accuracy: Told,
+    pub(super) plate: Option<Plate>,
 }
 
 pub(super) fn common(table: &Table<'_>, ids: &mut Vec<String>) -> Common {
@@ -180,6 +185,7 @@ pub(super) fn common_as(
         rated,
         rated_heat,
         heat_from_flow,
+        plate: compensation::plate(table),
     }
 }
 

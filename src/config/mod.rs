@@ -16,6 +16,7 @@ pub mod bus;
 mod carbon;
 pub mod check;
 pub mod checks;
+mod compensation;
 mod derived;
 mod doubled;
 pub mod endpoint;

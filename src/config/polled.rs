@@ -13,6 +13,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::compensation;
 use super::endpoint::{Known, known};
 use super::field::Defaults;
 use super::meter::{Common, LEAST_STALE, Read, STALE_PERIODS, common, fits_role};
@@ -118,6 +119,7 @@ pub(super) fn meter(table: &Table<'_>, around: &Around<'_>, read: &mut Read) {
         stands_alone(table, &bus, &poll, &meter, read);
         read.polls.push((bus, poll));
     }
+    compensation::hear(table, &meter, common.plate, read);
     read.meters.push(meter);
 }
 

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::compensation;
 use super::derived;
 use super::doubled::doubled;
 use super::meter::Read;
@@ -84,6 +85,11 @@ impl Said {
         }));
     }
 
+    /// The table that is read.
+    pub(super) fn table(&self) -> (&'static str, usize) {
+        self.table
+    }
+
     /// Adds a problem at the table of a meter.
     fn problem(&self, root: &Table<'_>, meter: &str, key: &str, fact: String, remedy: String) {
         let place = self.places.iter().find(|one| *one.placed.meter == *meter);
@@ -109,12 +115,14 @@ pub(super) fn check(root: &Table<'_>, read: &mut Read) -> Relations {
         read.said
             .problem(root, &doubled.meter, "expression", fact, remedy);
     }
+    let compensations = compensation::all(root, read);
     let check_meters = check_meters(root, &read.said, &read.meters);
     Relations {
         topology,
         check_meters,
         register_modes: register_modes(root, &read.said, &read.meters),
         derived,
+        compensations,
         ..Relations::default()
     }
 }

@@ -19,6 +19,7 @@
 use std::ops::{Add, Sub};
 
 pub use super::attribution::{Attribution, attribute};
+use super::compensation::{self, lost_at};
 use super::derived;
 use super::flow::{Energies, Flows, Known, Powers, Stated};
 use super::interval::{Channel, Entry, ExportShape, Span, origin};
@@ -27,6 +28,7 @@ use super::named::NamedMap;
 use super::nested::own;
 use super::provenance::Made;
 use super::quality::{Gaps, Quality, Reason};
+use super::relations::Boundary;
 pub(super) use super::stated::combine;
 use super::units::{MilliwattHours, Power, to_f64};
 
@@ -200,12 +202,15 @@ fn sum<N: Amount>(
 /// Equipment that the configuration does not have contributes nothing; a boundary
 /// that it does not measure (the grid connection, the customers) is unknown.
 ///
-/// `fixed_losses` is the configured constant loss as an amount. `export_share` is
+/// `parts` says what crossed the boundary at a grid connection. `lost` is what the park's
+/// own transformers there took, where it has any; it is in the load, because it crossed the
+/// boundary. `fixed_losses` is the configured constant loss as an amount. `export_share` is
 /// the measured fraction of export that generators fed, where it was integrated
 /// over the interval; without it the attribution of the amounts decides.
 fn strike<N: Amount>(
     park: &Park,
     parts: &dyn Fn(MeterIndex, Carrier) -> Parts<N>,
+    lost: Option<&Stated<N>>,
     fixed_losses: N,
     export_share: Option<f64>,
 ) -> Flows<N> {
@@ -235,9 +240,8 @@ fn strike<N: Amount>(
     );
     let self_consumption = computed(subtract(&generation, &exported_generation));
 
-    let losses: Stated<N> = match park.losses {
-        None => Err(Gaps::config()),
-        Some(losses) => add(
+    let configured = park.losses.map(|losses| {
+        add(
             &Ok(Known {
                 quality: Quality::Derived,
                 made: Made::DERIVED,
@@ -249,14 +253,20 @@ fn strike<N: Amount>(
                 load.clone()
                     .map(|load| load.with(load.value.fraction(losses.load_pct / 100.0)))
             },
-        ),
+        )
+    });
+    let losses: Stated<N> = match (configured, lost) {
+        (None, None) => Err(Gaps::config()),
+        (Some(one), None) => one,
+        (None, Some(lost)) => lost.clone(),
+        (Some(one), Some(lost)) => add(&one, lost),
     };
     let residual = if park.every_load_metered {
         // Losses are a statement of the configuration: they do not spoil the quality
         // of what the meters say.
         let stated_losses = match &losses {
             Ok(loss) => Ok(Known::given(loss.value)),
-            Err(_) if park.losses.is_none() => Ok(Known::given(N::ZERO)),
+            Err(_) if park.losses.is_none() && lost.is_none() => Ok(Known::given(N::ZERO)),
             Err(gaps) => Err(gaps.clone()),
         };
         computed(subtract(
@@ -364,12 +374,34 @@ fn exported_generation<N: Amount>(all: &[&Stated<N>; 5], share: Option<f64>) -> 
 #[must_use]
 pub fn powers(park: &Park, power: &dyn Fn(MeterIndex, Carrier) -> Stated<f64>) -> Powers {
     let fixed = park.losses.map_or(0.0, |losses| losses.fixed.as_watts());
+    let at_boundary = |meter, carrier| {
+        let metered = power(meter, carrier);
+        match compensation::of(park, meter, carrier) {
+            None => metered,
+            Some((one, loss)) => one.power(&metered, &power(loss, carrier)),
+        }
+    };
+    let lost = total_lost(park, &|loss| power(loss, Carrier::Electricity));
     strike(
         park,
-        &|meter, carrier| Parts::of_power(power(meter, carrier)),
+        &|meter, carrier| Parts::of_power(at_boundary(meter, carrier)),
+        lost.as_ref(),
         fixed,
         None,
     )
+}
+
+/// What the park's own transformers before the boundary took; none without one.
+fn total_lost<N: Amount>(park: &Park, lost: &dyn Fn(MeterIndex) -> Stated<N>) -> Option<Stated<N>> {
+    let losses = lost_at(park, Boundary::GridSide);
+    if losses.is_empty() {
+        return None;
+    }
+    let mut total = Total::new();
+    for loss in losses {
+        total.add(lost(loss));
+    }
+    Some(total.stated())
 }
 
 /// The flows of an interval from what every channel counted.
@@ -402,15 +434,38 @@ pub fn settle_from(
         if let Some(one) = computed.filter(|one| one.carrier == carrier) {
             return Parts::of_net(one.net.clone());
         }
-        let side = |positive| said(index, Channel { carrier, positive });
-        Parts {
-            positive: side(true),
-            negative: side(false),
+        let sides = |index| Parts {
+            positive: said(
+                index,
+                Channel {
+                    carrier,
+                    positive: true,
+                },
+            ),
+            negative: said(
+                index,
+                Channel {
+                    carrier,
+                    positive: false,
+                },
+            ),
+        };
+        match compensation::of(park, index, carrier) {
+            None => sides(index),
+            Some((one, loss)) => one.parts(&sides(index), &sides(loss)),
         }
     };
+    let lost = total_lost(park, &|loss| {
+        let side = |positive| {
+            let carrier = Carrier::Electricity;
+            said(loss, Channel { carrier, positive })
+        };
+        add(&side(true), &side(false))
+    });
     strike(
         park,
         &parts,
+        lost.as_ref(),
         MilliwattHours::from_power(fixed, span.ms()),
         shape.generation_share(),
     )

@@ -5,9 +5,12 @@
 //! a property holds against it. What is no sum of meters says how it comes about instead.
 
 use super::balance;
+use super::compensation::{self, lost_at};
 use super::flow::Flow;
 use super::interval::Channel;
 use super::meter::{Carrier, MeterIndex, Park, Term};
+use super::nested;
+use super::relations::Boundary;
 
 /// One sum in a flow: what went one way at all meters of a term.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +37,7 @@ pub struct Made {
 pub fn made(flow: Flow) -> Made {
     let plus = |term| [part(term, true, true)];
     let net = |term, adds| [part(term, true, adds), part(term, false, !adds)];
+    let lost = |adds| [true, false].map(|positive| part(Term::TransformerLoss, positive, adds));
     let load = || {
         vec![
             part(Term::Generator, true, true),
@@ -63,11 +67,15 @@ pub fn made(flow: Flow) -> Made {
         ),
         Flow::BatteryCharge => sums(vec![part(Term::Battery, false, true)]),
         Flow::BatteryDischarge => sums(plus(Term::Battery).to_vec()),
-        Flow::Losses => with(Vec::new(), "as the configuration states them ([balance])"),
+        Flow::Losses => with(
+            lost(true).to_vec(),
+            "and what the configuration states ([balance])",
+        ),
         Flow::Residual => {
             let mut parts = load();
             parts.extend(net(Term::Load, false));
             parts.push(part(Term::Generator, false, false));
+            parts.extend(lost(false));
             with(parts, "minus the configured losses")
         }
         Flow::SolarField => sums(net(Term::SolarField, true).to_vec()),
@@ -112,18 +120,63 @@ fn part(term: Term, positive: bool, adds: bool) -> Part {
     }
 }
 
-/// The channels of a park that are in a sum.
-pub fn members(
-    park: &Park,
-    carrier: Carrier,
-    part: Part,
-) -> impl Iterator<Item = (MeterIndex, Channel)> {
-    let channel = Channel {
-        carrier,
-        positive: part.positive,
+/// A channel in a sum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// Of which meter.
+    pub meter: MeterIndex,
+    /// Which way.
+    pub channel: Channel,
+    /// Whether it is added, or taken off.
+    pub adds: bool,
+}
+
+/// The channels of a park that are in a sum: those of its meters, each followed by what a
+/// transformer between it and the boundary took.
+#[must_use]
+pub fn members(park: &Park, carrier: Carrier, part: Part) -> Vec<Member> {
+    let Part { positive, adds, .. } = part;
+    let channel = Channel { carrier, positive };
+    let member = |meter, adds| Member {
+        meter,
+        channel,
+        adds,
     };
+    if part.term == Term::TransformerLoss {
+        let losses = lost_at(park, Boundary::GridSide).into_iter();
+        return losses.map(|loss| member(loss, adds)).collect();
+    }
     let counted = balance::members(park, carrier, part.term).into_iter();
-    counted.map(move |index| (index, channel))
+    counted
+        .flat_map(|index| {
+            let lost = compensation::of(park, index, carrier).map(|(one, loss)| {
+                // More import, or less export, on the grid's side.
+                let more = (one.boundary == Boundary::GridSide) == positive;
+                member(loss, adds == more)
+            });
+            std::iter::once(member(index, adds))
+                .chain(lost)
+                .chain(behind(park, index, carrier, part))
+        })
+        .collect()
+}
+
+/// What is taken out of a meter because it stands behind it and counts elsewhere; see
+/// [`super::nested`]. It is listed with the positive way of the meter.
+fn behind(park: &Park, index: MeterIndex, carrier: Carrier, part: Part) -> Vec<Member> {
+    if !part.positive {
+        return Vec::new();
+    }
+    let others = nested::others(park, index, carrier).into_iter();
+    others
+        .flat_map(|(meter, same)| {
+            [true, false].map(|positive| Member {
+                meter,
+                channel: Channel { carrier, positive },
+                adds: part.adds != (positive == same),
+            })
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -54,12 +54,12 @@ proptest! {
         };
         let flows = powers(&park, &|index, carrier| Ok(Known::given(power(index, carrier))));
         let sum = |carrier, part: Part| -> f64 {
-            let sign = if part.adds { 1.0 } else { -1.0 };
-            let of = |(index, channel): (MeterIndex, Channel)| {
-                let power = power(index, carrier);
-                (if channel.positive { power } else { -power }).max(0.0)
+            let of = |member: Member| {
+                let power = power(member.meter, carrier);
+                let way = (if member.channel.positive { power } else { -power }).max(0.0);
+                if member.adds { way } else { -way }
             };
-            sign * members(&park, carrier, part).map(of).sum::<f64>()
+            members(&park, carrier, part).into_iter().map(of).sum::<f64>()
         };
         for row in &FLOWS {
             let made = made(row.flow);
@@ -101,7 +101,8 @@ fn a_meter_behind_another_of_its_term_is_no_part_of_the_sum() {
     park.relations.topology = Topology::new(&placed).unwrap();
     let grid = part(Term::Grid, true, true);
     let members: Vec<MeterIndex> = members(&park, Carrier::Electricity, grid)
-        .map(|(index, _)| index)
+        .into_iter()
+        .map(|member| member.meter)
         .collect();
     assert_eq!(members, [0, ROLES.len()]);
 }

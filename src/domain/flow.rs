@@ -27,7 +27,7 @@ pub enum Flow {
     BatteryCharge,
     /// Out of the batteries.
     BatteryDischarge,
-    /// Configured electrical losses.
+    /// Electrical losses: configured, and of the park's transformers at the boundary.
     Losses,
     /// Load minus all metered loads and losses.
     Residual,

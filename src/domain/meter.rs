@@ -52,6 +52,8 @@ pub enum Term {
     Battery,
     /// An electrical load with a meter of its own.
     Load,
+    /// What a transformer between a meter and the boundary takes.
+    TransformerLoss,
     /// The solar field; negative at night and under freeze protection.
     SolarField,
     /// A boiler.
@@ -98,7 +100,7 @@ pub struct Role {
     pub about: &'static str,
 }
 
-/// Every role there is.
+/// Every role that a configuration can name.
 #[rustfmt::skip]
 pub const ROLES: &[Role] = &[
     Role { name: "grid",            electricity: Some(Term::Grid),      heat: None,                           sense: Sense::Import, measurement: "electricity", needs_sun: false, about: "the meter at the grid connection; positive is import" },
@@ -118,6 +120,18 @@ pub const ROLES: &[Role] = &[
     Role { name: "weather",         electricity: None,                  heat: None,                           sense: Sense::Import, measurement: "weather",     needs_sun: false, about: "a weather station" },
     Role { name: "monitor",         electricity: None,                  heat: None,                           sense: Sense::Import, measurement: "monitor",     needs_sun: false, about: "recorded, in no balance" },
 ];
+
+/// What stands for the losses of a transformer, which no meter has: no row of [`ROLES`],
+/// because no configuration names it.
+pub static TRANSFORMER_LOSS: Role = Role {
+    name: "transformer_loss",
+    electricity: Some(Term::TransformerLoss),
+    heat: None,
+    sense: Sense::Import,
+    measurement: "electricity",
+    needs_sun: false,
+    about: "the losses of a transformer between a meter and the boundary; computed",
+};
 
 impl Role {
     /// The role of this name.

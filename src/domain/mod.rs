@@ -7,6 +7,7 @@ pub mod boundary;
 pub mod carbon;
 pub mod closure;
 pub mod commission;
+pub mod compensation;
 pub mod counter;
 pub mod derived;
 pub mod estimate;

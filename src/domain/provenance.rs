@@ -21,7 +21,7 @@ pub struct ProvenanceRow {
 
 /// Every provenance, from what was counted to what was filled in.
 #[rustfmt::skip]
-pub const PROVENANCES: [ProvenanceRow; 9] = [
+pub const PROVENANCES: [ProvenanceRow; 10] = [
     ProvenanceRow { made: Made::REGISTER,    name: "register",   method: None },
     ProvenanceRow { made: Made::INTEGRATED,  name: "integrated", method: None },
     ProvenanceRow { made: Made::DERIVED,     name: "derived",    method: None },
@@ -31,6 +31,7 @@ pub const PROVENANCES: [ProvenanceRow; 9] = [
     ProvenanceRow { made: Made::LIKE_DAY,    name: "estimated",  method: Some("like_day") },
     ProvenanceRow { made: Made::SUN,         name: "estimated",  method: Some("sun") },
     ProvenanceRow { made: Made::LINEAR,      name: "estimated",  method: Some("linear") },
+    ProvenanceRow { made: Made::RATED_VOLTAGE, name: "estimated", method: Some("rated_voltage") },
 ];
 
 /// What an energy rests on: a set of [`PROVENANCES`].
@@ -59,11 +60,20 @@ impl Made {
     pub const LINEAR: Self = Self(1 << 7);
     /// Shaped like the height of the sun.
     pub const SUN: Self = Self(1 << 8);
+    /// Computed at rated voltage, because none is measured.
+    pub const RATED_VOLTAGE: Self = Self(1 << 9);
 
     /// What two numbers rest on together.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// Whether it rests on nothing that is known.
+    #[must_use]
+    #[allow(clippy::trivially_copy_pass_by_ref)]
+    pub const fn is_nothing(&self) -> bool {
+        self.0 == 0
     }
 
     /// Whether it rests on that, among others.

@@ -2,8 +2,8 @@
 //!
 //! What a meter says of itself is in its row of the configuration; what it says about
 //! another one is here: which meter
-//! stands behind which, which measures the same, which is computed from others, and what
-//! becomes of a gap. **No relation changes what a
+//! stands behind which, which measures the same, which is computed from others, which
+//! transformer lies between it and the boundary, and what becomes of a gap. **No relation changes what a
 //! meter showed**: the raw value stays, and what follows from it stands beside it.
 
 use std::collections::BTreeMap;
@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::expression::Expression;
 use super::topology::Topology;
+use super::transformer::Transformer;
 
 /// A meter that is computed from others.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,6 +78,37 @@ impl RegisterMode {
     }
 }
 
+/// On which side of a transformer the boundary of ownership lies; the meter is on the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Boundary {
+    /// The transformer is the park's: its losses are added to what the meter says.
+    GridSide,
+    /// The transformer is the grid's: its losses are taken off.
+    ParkSide,
+}
+
+/// Every side by its name in configuration and JSON.
+pub const BOUNDARIES: &[(&str, Boundary)] = &[
+    ("grid_side", Boundary::GridSide),
+    ("park_side", Boundary::ParkSide),
+];
+
+/// A transformer between a meter and the boundary.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Compensation {
+    /// The meter at the grid connection.
+    pub meter: Arc<str>,
+    /// The meter that stands for the losses: its positive channel is what import loses,
+    /// the other what export loses.
+    pub loss: Arc<str>,
+    /// The transformer.
+    pub transformer: Transformer,
+    /// Its rated voltage between two phases on the side of the meter, V.
+    pub rated_v: f64,
+    /// Where the boundary lies.
+    pub boundary: Boundary,
+}
+
 /// How the meters of a park stand to each other.
 #[derive(Debug, Clone, Default)]
 pub struct Relations {
@@ -90,6 +122,8 @@ pub struct Relations {
     pub gaps: GapPolicy,
     /// Meters that are computed from others; each from meters before it in the list.
     pub derived: Vec<Derived>,
+    /// Transformers between meters and the boundary.
+    pub compensations: Vec<Compensation>,
 }
 
 impl Relations {
@@ -98,5 +132,23 @@ impl Relations {
     pub fn expression(&self, meter: &str) -> Option<&Expression> {
         let one = self.derived.iter().find(|one| *one.meter == *meter)?;
         Some(&one.expression)
+    }
+
+    /// The transformer between a meter and the boundary, if there is one.
+    #[must_use]
+    pub fn compensation(&self, meter: &str) -> Option<&Compensation> {
+        self.compensations.iter().find(|one| *one.meter == *meter)
+    }
+
+    /// The transformer whose losses a meter stands for, if it does.
+    #[must_use]
+    pub fn lost(&self, meter: &str) -> Option<&Compensation> {
+        self.compensations.iter().find(|one| *one.loss == *meter)
+    }
+
+    /// Whether nobody reads a meter, because it follows from others.
+    #[must_use]
+    pub fn is_computed(&self, meter: &str) -> bool {
+        self.expression(meter).is_some() || self.lost(meter).is_some()
     }
 }

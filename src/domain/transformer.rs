@@ -56,7 +56,7 @@ pub enum TransformerError {
     },
     /// Numbers of a data plate that exclude each other.
     #[error(
-        "{loss_w} W of loss is more than the {apparent_va} VA that {name} of the rated power \
+        "{loss_w} W of loss is more than the {apparent_va:.0} VA that {name} of the rated power \
          allow; is one of the two in another unit?"
     )]
     Apparent {
@@ -125,12 +125,20 @@ impl Transformer {
 
     /// What the transformer takes while the meter behind it shows a power.
     ///
-    /// `voltage` is the low-voltage side's, as a part of the rated one.
+    /// `voltage` is that of the meter's side, as a part of the rated one. Without voltage
+    /// and without power the transformer is dead, and takes nothing.
     ///
     /// # Errors
     ///
-    /// [`TransformerError::Voltage`] where the voltage is not positive.
+    /// [`TransformerError::Voltage`] where the voltage is not positive and power flows.
     pub fn losses(&self, metered: Complex, voltage: f64) -> Result<Complex, TransformerError> {
+        let dead = Complex {
+            active_w: 0.0,
+            reactive_var: 0.0,
+        };
+        if voltage == 0.0 && metered == dead {
+            return Ok(dead);
+        }
         if !(voltage > 0.0 && voltage.is_finite()) {
             return Err(TransformerError::Voltage(voltage));
         }
@@ -260,6 +268,11 @@ mod tests {
         for voltage in [0.0, -1.0, f64::NAN] {
             assert!(transformer.losses(metered, voltage).is_err(), "{voltage}");
         }
+        let dead = Complex {
+            active_w: 0.0,
+            reactive_var: 0.0,
+        };
+        assert_eq!(transformer.losses(dead, 0.0), Ok(dead));
         assert_eq!(
             transformer.losses(metered, 0.0).unwrap_err().to_string(),
             "a voltage of 0 of the rated one carries no power; is the voltage measured?"

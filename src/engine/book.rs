@@ -28,6 +28,7 @@ use crate::domain::estimate::Bridge;
 use crate::domain::event::Break;
 use crate::domain::interval::{Channel, Entry, Origin, Span, channels};
 use crate::domain::meter::{Carrier, Meter};
+use crate::domain::provenance::Made;
 use crate::domain::quality::Reason;
 use crate::domain::time::slot;
 use crate::domain::units::{CountUnit, MilliwattHours, Power};
@@ -114,6 +115,8 @@ pub enum Said {
     Told(Told),
     /// Its power, watt, signed relative to the role.
     Watts(f64),
+    /// A power that was computed, watt, and what that rests on.
+    Computed(f64, Made),
 }
 
 impl MeterBook {
@@ -196,7 +199,8 @@ impl MeterBook {
                 };
                 track.count(&mut pass, at, said, rated);
             }
-            Said::Watts(watts) => track.sample(&mut pass, at, watts),
+            Said::Watts(watts) => track.sample(&mut pass, at, watts, Made::NOTHING),
+            Said::Computed(watts, made) => track.sample(&mut pass, at, watts, made),
         }
         if let Some(check) = &mut self.check
             && track.channel() == HEAT

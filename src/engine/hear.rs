@@ -1,11 +1,14 @@
 //! What a reading brings to the books of its meter.
 
+use jiff::Timestamp;
+
 use super::Engine;
 use super::book::{MeterBook, Said};
 use super::heat::{Look, Source, counted_from};
+use crate::domain::compensation;
 use crate::domain::counter::Told;
 use crate::domain::interval::Origin;
-use crate::domain::meter::{Meter, PointIndex};
+use crate::domain::meter::{Carrier, Meter, MeterIndex, Park, PointIndex};
 use crate::domain::snapshot::{Reading, Value};
 
 /// The point whose arrival feeds a track of a meter's books.
@@ -33,10 +36,12 @@ pub(super) struct Feeds {
     tracks: Vec<(usize, Feed)>,
     /// The point whose arrival is a look at both pipes.
     look: Option<Source>,
+    /// Its power, where that feeds the losses of a transformer, and the meter of those.
+    loss: Option<(PointIndex, MeterIndex)>,
 }
 
 /// What feeds the books of a meter: the tracks it has, and its looks at the pipes.
-pub(super) fn feeds(meter: &Meter, book: &MeterBook) -> Feeds {
+pub(super) fn feeds(park: &Park, index: MeterIndex, meter: &Meter, book: &MeterBook) -> Feeds {
     let mut tracks = Vec::new();
     for (place, track) in book.tracks().iter().enumerate() {
         let feed = match track.origin() {
@@ -49,6 +54,8 @@ pub(super) fn feeds(meter: &Meter, book: &MeterBook) -> Feeds {
     Feeds {
         tracks,
         look: counted_from(meter),
+        loss: compensation::of(park, index, Carrier::Electricity)
+            .and_then(|(_, loss)| Some((meter.point("power")?, loss))),
     }
 }
 
@@ -91,22 +98,33 @@ impl Engine {
                 back,
             })
         });
+        let loss = feeds.loss;
+        self.enter(index, reading.at, said);
+        if let (Some(look), Some(book)) = (look, self.books.get_mut(index)) {
+            book.look(&look, &self.calendar, &mut self.entries);
+        }
+        if let Some((power, of)) = loss {
+            self.hear_loss(reading, power, of);
+        }
+    }
+
+    /// Enters what tracks of a meter say, with what filled the gaps that this ends.
+    pub(super) fn enter(
+        &mut self,
+        index: MeterIndex,
+        at: Timestamp,
+        said: [Option<(usize, Said)>; 4],
+    ) {
         for (track, _) in said.iter().flatten() {
-            let gap = self
-                .books
-                .get(index)
-                .and_then(|book| book.gap(*track, reading.at));
-            let bridge = gap.and_then(|gap| self.bridge(index, gap, reading.at));
+            let gap = self.books.get(index).and_then(|book| book.gap(*track, at));
+            let bridge = gap.and_then(|gap| self.bridge(index, gap, at));
             if let (Some(bridge), Some(book)) = (bridge, self.books.get_mut(index)) {
                 book.bridge(*track, bridge);
             }
         }
         if let Some(book) = self.books.get_mut(index) {
             for (track, said) in said.into_iter().flatten() {
-                book.hear(track, reading.at, said, &self.calendar, &mut self.entries);
-            }
-            if let Some(look) = look {
-                book.look(&look, &self.calendar, &mut self.entries);
+                book.hear(track, at, said, &self.calendar, &mut self.entries);
             }
         }
     }

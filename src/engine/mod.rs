@@ -20,6 +20,7 @@ mod events;
 mod gaps;
 mod hear;
 mod heat;
+mod loss;
 mod means;
 mod now;
 pub mod record;
@@ -37,6 +38,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::balance::{self, Said, powers, settle_from, stated};
 use crate::domain::closure::NodeChange;
+use crate::domain::compensation::Loss;
 use crate::domain::event::{MeterEvent, corrected};
 use crate::domain::flow::Powers;
 use crate::domain::interval::{CLOSE_AFTER_S, Channel, Entry, ExportShape, Interval, Span};
@@ -86,6 +88,8 @@ pub struct MeterNow {
     pub notes: Vec<String>,
     /// What was counted of its heat, where that is computed.
     pub heat: Option<MeterHeat>,
+    /// What the transformer between it and the boundary takes, where there is one.
+    pub loss: Option<Loss>,
 }
 
 /// Everything known at one tick.
@@ -197,7 +201,8 @@ impl Engine {
             .meters
             .iter()
             .zip(&books)
-            .map(|(meter, book)| feeds(meter, book))
+            .enumerate()
+            .map(|(index, (meter, book))| feeds(&park, index, meter, book))
             .collect();
         let own = left(ENGINE_STATE).and_then(|json| serde_json::from_str(json).ok());
         Self {
@@ -456,7 +461,16 @@ impl Engine {
         let mut closed = Vec::new();
         for span in due {
             for (index, meter) in self.park.meters.iter().enumerate() {
-                let reason = silence(&self.snapshot, meter, index, now);
+                let reason = match self.park.relations.lost(&meter.id) {
+                    None => silence(&self.snapshot, meter, index, now),
+                    Some(one) => {
+                        let power = self.lost_power(one, now);
+                        let gap = power
+                            .err()
+                            .and_then(|gaps| Some(gaps.list().first()?.reason));
+                        gap.unwrap_or(Reason::Stale)
+                    }
+                };
                 if let Some(book) = self.books.get_mut(index) {
                     book.close(span, reason, &mut self.entries);
                 }

@@ -49,6 +49,9 @@ impl Engine {
         if let Some(expression) = self.park.relations.expression(&meter.id) {
             return self.derived_power(expression, carrier, now);
         }
+        if let Some(one) = self.park.relations.lost(&meter.id) {
+            return self.lost_power(one, now);
+        }
         let gap = |reason| Gaps::one(&meter.id, reason);
         if let Some(point) = meter.power_point(carrier) {
             let standing = self
@@ -82,6 +85,7 @@ impl Engine {
                 trouble: None,
                 notes: Vec::new(),
                 heat: None,
+                loss: None,
             };
         };
         let newest = (0..meter.points.len())
@@ -139,12 +143,19 @@ impl Engine {
                 .and_then(|stated| stated.as_ref().ok())
                 .map(|known| known.value)
         };
-        let (trouble, notes) = self.told_of_heat(meter, index, now);
+        let relations = &self.park.relations;
+        let (trouble, notes) = match relations.lost(&meter.id) {
+            Some(one) => self.told_of_loss(one, now),
+            None => self.told_of_heat(meter, index, now),
+        };
+        let loss = relations.compensation(&meter.id);
+        let loss = loss.and_then(|one| Some(self.loss(one, now).ok()?.0));
         MeterNow {
             quality,
             reason,
             trouble,
             notes,
+            loss,
             heat: self.books.get(index).and_then(MeterHeat::of),
             age_s: newest
                 .or_else(|| oldest(electricity.as_ref().or(heat.as_ref())))

@@ -334,7 +334,7 @@ impl Recorder {
         for (place, (meter, now)) in park.meters.iter().zip(meters).enumerate() {
             let every_s = i64::try_from(meter.period.as_secs()).unwrap_or(1).max(1);
             let is_due = at.as_second().rem_euclid(every_s) == 0;
-            if !is_due || park.relations.expression(&meter.id).is_none() {
+            if !is_due || !park.relations.is_computed(&meter.id) {
                 continue;
             }
             let Some(rows) = self.meters.get(place) else {
@@ -416,7 +416,7 @@ impl Recorder {
             return None;
         }
         let (_, id) = line.tags.iter().find(|(key, _)| key == "meter")?;
-        let is_read = self.park.relations.expression(id).is_none();
+        let is_read = !self.park.relations.is_computed(id);
         self.park.meter(id).filter(|_| is_read)
     }
 

@@ -118,6 +118,9 @@ pub struct Track {
     pub(super) counter: Option<Counter>,
     /// The last power sample, ms and W.
     sample: Option<(i64, f64)>,
+    /// What it rests on, where it was computed.
+    #[serde(default, skip_serializing_if = "Made::is_nothing")]
+    sample_made: Made,
     page: Option<Page>,
     /// End of the last interval that was entered, or entered as unknown, ms.
     done_until: i64,
@@ -171,6 +174,7 @@ impl Track {
             channel,
             counter: register_kind(meter, origin).map(Counter::new),
             sample: None,
+            sample_made: Made::NOTHING,
             page: None,
             done_until: i64::MIN,
             rest_uj: 0,
@@ -187,7 +191,10 @@ impl Track {
         }
         match (earlier.counter, register_kind(meter, origin)) {
             (Some(counter), Some(kind)) => self.counter = Some(counter.resumed(kind)),
-            (None, None) => self.sample = earlier.sample,
+            (None, None) => {
+                self.sample = earlier.sample;
+                self.sample_made = earlier.sample_made;
+            }
             _ => return,
         }
         self.page = earlier.page;
@@ -269,7 +276,7 @@ impl Track {
         let heard = match said {
             Said::Count(raw) => counter.hear(at, raw, rated),
             Said::Told(told) => counter.hear_told(at, told, rated),
-            Said::Watts(_) => return,
+            Said::Watts(_) | Said::Computed(..) => return,
         };
         match heard {
             Heard::Opened => {

@@ -23,14 +23,21 @@ const SCALABLE_PCT: f64 = 95.0;
 const UJ_PER_MWH: i64 = 3_600_000;
 
 impl Track {
-    /// Integrates a sample of power, watt.
-    pub(in crate::engine) fn sample(&mut self, book: &mut Pass<'_>, at: Timestamp, watts: f64) {
+    /// Integrates a sample of power, watt; `made` is what it rests on, where it was computed.
+    pub(in crate::engine) fn sample(
+        &mut self,
+        book: &mut Pass<'_>,
+        at: Timestamp,
+        watts: f64,
+        made: Made,
+    ) {
         let ms = at.as_millisecond();
         let last = self.sample;
         if last.is_some_and(|(last_ms, _)| ms <= last_ms) {
             return;
         }
         self.sample = Some((ms, watts));
+        let made = made.and(std::mem::replace(&mut self.sample_made, made));
         let joined = last.filter(|(last_ms, _)| ms - last_ms <= self.reach_ms);
         let positive = self.channel.positive;
         let bridge = self.bridge.take();
@@ -43,6 +50,7 @@ impl Track {
                 Some(bridge) if joined.is_none() => page.fill(bridge, start, stop, wms),
                 _ => {
                     page.wms += wms();
+                    page.made = page.made.and(made);
                     page.cover(start, stop);
                 }
             }

@@ -88,7 +88,18 @@ struct MeterJson<'a> {
     heat: Option<&'a HeatView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     heat_check: Option<HeatCheckJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loss_compensation: Option<LossJson>,
     values: &'a BTreeMap<&'static str, f64>,
+}
+
+#[derive(Serialize)]
+struct LossJson {
+    loss_w: f64,
+    loss_var: f64,
+    boundary_w: f64,
+    boundary_var: Option<f64>,
+    voltage: &'static str,
 }
 
 #[derive(Serialize)]
@@ -235,6 +246,17 @@ fn meter_json<'a>(place: &Place, meter: &'a MeterView) -> MeterJson<'a> {
             computed_wh: check.computed.as_watt_hours(),
             deviation_pct: check.relative.map(|part| part * 100.0),
             agrees: check.agrees,
+        }),
+        loss_compensation: meter.loss.map(|loss| LossJson {
+            loss_w: loss.active_w,
+            loss_var: loss.reactive_var,
+            boundary_w: loss.boundary_w,
+            boundary_var: loss.boundary_var,
+            voltage: if loss.at_rated_voltage {
+                "rated"
+            } else {
+                "measured"
+            },
         }),
         id: &meter.id,
         role: meter.role,

@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::domain::boundary::Netting;
+use crate::domain::compensation::Loss;
 use crate::domain::flow::{Flow, Powers};
 use crate::domain::heat::integration::Sum;
 use crate::domain::meter::{Carrier, Meter, MeterIndex, Nature, Park};
@@ -103,6 +104,8 @@ pub struct MeterView {
     pub notes: Vec<String>,
     /// What was counted of its heat, where that is computed.
     pub heat: Option<HeatView>,
+    /// What the transformer between it and the boundary takes, where there is one.
+    pub loss: Option<Loss>,
     /// Its other momentary values by field of the schema, `temp_supply_degc`.
     pub values: BTreeMap<&'static str, f64>,
 }
@@ -194,6 +197,7 @@ impl MeterView {
             last_error,
             notes: Vec::new(),
             heat: None,
+            loss: None,
             values,
         }
     }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use super::AppError;
 use crate::domain::attribution::{self, Attribution};
 use crate::domain::event::{MeterEvent, What, standing};
-use crate::domain::explain::{Part, made, members};
+use crate::domain::explain::{Member, made, members};
 use crate::domain::flow::{FlowRow, Stated};
 use crate::domain::interval::{Channel, Entry, ExportShape, Interval, Origin, Span, origin};
 use crate::domain::meter::{MeterIndex, Park};
@@ -31,8 +31,10 @@ use readings::Readings;
 /// One channel in a flow.
 #[derive(Debug, Clone)]
 pub struct Contribution {
-    /// The sum that it is in.
-    pub part: Part,
+    /// Whether it is added, or taken off.
+    pub adds: bool,
+    /// The meter whose transformer took it, where it is a loss.
+    pub lost: Option<Arc<str>>,
     /// The meter.
     pub meter: Arc<str>,
     /// Which way.
@@ -68,7 +70,7 @@ impl Input {
         let mut net = MilliwattHours::ZERO;
         for side in &self.sides {
             let energy = side.entry.as_ref()?.energy.ok()?;
-            net = if side.part.adds {
+            net = if side.adds {
                 net + energy
             } else {
                 net - energy
@@ -138,8 +140,8 @@ pub fn explain(
     let mut wanted = BTreeSet::new();
     for row in flows {
         for part in made(row.flow).parts {
-            for (index, _) in members(park, row.carrier, part) {
-                measured(park, index, &mut wanted);
+            for member in members(park, row.carrier, part) {
+                measured(park, member.meter, &mut wanted);
             }
         }
     }
@@ -200,12 +202,12 @@ impl Found<'_> {
         let made = made(row.flow);
         let mut contributions: Vec<Contribution> = Vec::new();
         for part in made.parts {
-            for (index, channel) in members(self.park, row.carrier, part) {
-                let Some(meter) = self.park.meters.get(index) else {
+            for member in members(self.park, row.carrier, part) {
+                let Some(meter) = self.park.meters.get(member.meter) else {
                     continue;
                 };
                 let first = !contributions.iter().any(|one| one.meter == meter.id);
-                contributions.extend(self.contribution(index, channel, part, first));
+                contributions.extend(self.contribution(member, first));
             }
         }
         let revisions = revisions.iter();
@@ -220,13 +222,8 @@ impl Found<'_> {
     }
 
     /// A channel; none where the meter neither has it nor ever said it.
-    fn contribution(
-        &self,
-        index: MeterIndex,
-        channel: Channel,
-        part: Part,
-        with_inputs: bool,
-    ) -> Option<Contribution> {
+    fn contribution(&self, member: Member, with_inputs: bool) -> Option<Contribution> {
+        let (index, channel) = (member.meter, member.channel);
         let meter = self.park.meters.get(index)?;
         let mine = |entry: &&Entry| entry.meter == meter.id && entry.channel == channel;
         let entry = self.entries.iter().find(mine).cloned();
@@ -246,8 +243,10 @@ impl Found<'_> {
             .filter_map(|(id, factor)| self.input(id, factor, channel))
             .collect();
         let trace = origin.and_then(|_| self.trace(index, channel, entry.as_ref()));
+        let lost = self.park.relations.lost(&meter.id);
         Some(Contribution {
-            part,
+            adds: member.adds,
+            lost: lost.map(|one| Arc::clone(&one.meter)),
             meter: Arc::clone(&meter.id),
             channel,
             origin,
@@ -261,20 +260,20 @@ impl Found<'_> {
     fn input(&self, id: &Arc<str>, factor: f64, of: Channel) -> Option<Input> {
         let index = self.park.meter(id)?;
         let meter = self.park.meters.get(index)?;
-        let term = meter.role.term(of.carrier)?;
+        meter.role.term(of.carrier)?;
         let mut sides: Vec<Contribution> = Vec::new();
         for positive in [true, false] {
             let channel = Channel {
                 carrier: of.carrier,
                 positive,
             };
-            let part = Part {
-                term,
-                positive,
+            let member = Member {
+                meter: index,
+                channel,
                 adds: positive,
             };
             let first = sides.is_empty();
-            sides.extend(self.contribution(index, channel, part, first));
+            sides.extend(self.contribution(member, first));
         }
         Some(Input {
             meter: Arc::clone(id),

@@ -24,6 +24,7 @@ mod increments;
 mod judged;
 mod reconcile;
 mod reconciled;
+mod transformer;
 
 use std::io::Read;
 
@@ -51,6 +52,8 @@ pub enum Command {
     Reconcile(reconcile::Arguments),
     /// Share the generation of intervals among tenants, to the last milliwatt-hour
     Allocate(allocate::Arguments),
+    /// What a transformer takes between a meter and the boundary of ownership
+    Transformer(transformer::Arguments),
 }
 
 /// Where the numbers come from, and how the answer is written.
@@ -85,6 +88,7 @@ pub fn run(command: &Command) -> Result<(), Failure> {
         Command::Day(arguments) => day::run(arguments),
         Command::Reconcile(arguments) => reconcile::run(arguments),
         Command::Allocate(arguments) => allocate::run(arguments),
+        Command::Transformer(arguments) => transformer::run(arguments),
     }
 }
 

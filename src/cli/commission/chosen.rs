@@ -29,7 +29,7 @@ pub fn chosen(setup: &Setup, ids: &[String]) -> Result<Vec<MeterIndex>, Failure>
     }
     if places.is_empty() {
         // Behind a meter that is computed from others is no device.
-        let computed = |id: &str| setup.park.relations.expression(id).is_some();
+        let computed = |id: &str| setup.park.relations.is_computed(id);
         let devices = meters.iter().enumerate();
         let devices = devices.filter(|(_, meter)| !computed(&meter.id));
         places = devices.map(|(place, _)| place).collect();

@@ -107,11 +107,12 @@ impl Page<'_> {
     }
 
     fn contribution(&mut self, indent: usize, one: &Contribution) {
-        let sign = if one.part.adds { '+' } else { '-' };
-        let way = if one.channel.positive {
-            ""
-        } else {
-            " (other way)"
+        let sign = if one.adds { '+' } else { '-' };
+        let way = match (&one.lost, one.channel.positive) {
+            (None, true) => String::new(),
+            (None, false) => " (other way)".to_owned(),
+            (Some(meter), true) => format!(" (transformer of {meter}, import)"),
+            (Some(meter), false) => format!(" (transformer of {meter}, export)"),
         };
         let said = entry(one.entry.as_ref());
         let from = provenance(one);

@@ -19,6 +19,7 @@ use std::time::Duration;
 use self::captures::Captured;
 use self::points::{Meant, Where};
 use self::system::System;
+use super::compensation;
 use super::endpoint::{Known, known};
 use super::meter::{LEAST_STALE, Read, STALE_PERIODS, common_as, fits_role};
 use super::read::Table;
@@ -84,6 +85,7 @@ fn one(table: &Table<'_>, captured: &Captured, brokers: &Known, read: &mut Read)
         };
         read.subscriptions.push((broker, subscription));
     }
+    compensation::hear(table, &meter, common.plate, read);
     read.meters.push(meter);
 }
 

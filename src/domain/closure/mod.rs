@@ -22,7 +22,7 @@ pub use accuracy::{Accuracy, Ramp, UNSEEN_PART, Uncertainty, quantum_uncertainty
 pub use class::{Class, TRANSFORMER_CLASSES, Told, transformer_pct};
 pub use drift::{Drift, DriftLevel, DriftLimits, drift};
 pub use monitor::{Judged, Monitor, NodeChange, NodeView, Past, Settings, State};
-pub use node::{LOSSES_PCT, Node, Open, Part, balance_parts, nodes};
+pub use node::{LOSSES_PCT, Node, Open, Part, balance_parts, lost_behind, nodes};
 pub use reconciled::{Reconciliation, Suspect, SuspectMeter};
 pub use values::{Amounts, Missing, Worth};
 

@@ -14,12 +14,18 @@
 //!
 //! A meter that is computed from others is no witness. What it stands for enters by the
 //! meters that it is computed from.
+//!
+//! A transformer between the meter at the grid and the boundary is no part of a node, since
+//! the meter stands behind it. One that stands behind the meter takes part as a meter of its
+//! own, with the uncertainty of a nameplate.
 
 use std::sync::Arc;
 
 use crate::domain::balance::members;
+use crate::domain::compensation::{self, lost_at};
 use crate::domain::meter::{Carrier, MeterIndex, Park, Sense, Term};
 use crate::domain::nested::is_boundary;
+use crate::domain::relations::Boundary;
 
 /// Configured losses are a nameplate's, not a measurement: greatest error, %.
 pub const LOSSES_PCT: f64 = 20.0;
@@ -73,6 +79,8 @@ fn sign(term: Term, has_feed: bool) -> Option<f64> {
         Term::Load | Term::HeatToPower | Term::HeatFeed => Some(-1.0),
         // What customers take has entered the network before.
         Term::HeatConsumer => (!has_feed).then_some(-1.0),
+        // Not every one of them: see [`lost_behind`].
+        Term::TransformerLoss => None,
     }
 }
 
@@ -108,6 +116,9 @@ pub fn balance_parts(park: &Park, carrier: Carrier) -> Vec<Part> {
                 .map(part),
         );
     }
+    if carrier == Carrier::Electricity {
+        parts.extend(lost_at(park, Boundary::ParkSide).into_iter().map(lost));
+    }
     parts.sort_by_key(|part| part.meter);
     let any = |way: f64| parts.iter().any(|part| part.sign == way);
     if any(1.0) && any(-1.0) {
@@ -125,6 +136,22 @@ fn at_the_bus(park: &Park, meter: MeterIndex, carrier: Carrier) -> bool {
     let before = park.relations.topology.before(&meter.id);
     let mut terms = before.filter_map(|id| park.meters.get(park.meter(id)?)?.role.term(carrier));
     terms.all(is_boundary)
+}
+
+/// What a transformer takes, as a member.
+fn lost(meter: MeterIndex) -> Part {
+    Part {
+        meter,
+        carrier: Carrier::Electricity,
+        sign: -1.0,
+    }
+}
+
+/// What a transformer takes that stands between a meter and those behind it.
+#[must_use]
+pub fn lost_behind(park: &Park, meter: MeterIndex, carrier: Carrier) -> Option<Part> {
+    let (one, loss) = compensation::of(park, meter, carrier)?;
+    (one.boundary == Boundary::ParkSide).then(|| lost(loss))
 }
 
 /// Every node of a park. `complete` names the meters that make up a meter, where that
@@ -269,7 +296,10 @@ fn behind<'a>(
     Some(Node {
         name: format!("behind {}{heat}", parent.id).into(),
         carrier,
-        parts: std::iter::once(own).chain(children).collect(),
+        parts: std::iter::once(own)
+            .chain(children)
+            .chain(lost_behind(park, before, carrier))
+            .collect(),
         has_losses: false,
         open: told.is_empty().then(|| Open {
             name: format!("rest of {}{heat}", parent.id).into(),

@@ -20,7 +20,7 @@ use super::class::Told;
 use crate::domain::balance::{Said, stated};
 use crate::domain::flow::Stated;
 use crate::domain::interval::{Channel, Entry, Span};
-use crate::domain::meter::{Carrier, Meter, MeterIndex, Park};
+use crate::domain::meter::{Carrier, Meter, MeterIndex, Park, Term};
 use crate::domain::quality::Quality;
 use crate::domain::units::{MilliwattHours, to_f64};
 
@@ -96,7 +96,12 @@ impl Amounts<'_> {
         said: &Said<'_>,
     ) -> Result<Worth, Missing> {
         let mut sum = Worth { wh: 0.0, u_wh: 0.0 };
-        for (positive, sign) in [(true, 1.0), (false, -1.0)] {
+        // What is lost is lost both ways.
+        let other = match meter.role.term(carrier) {
+            Some(Term::TransformerLoss) => 1.0,
+            _ => -1.0,
+        };
+        for (positive, sign) in [(true, 1.0), (false, other)] {
             let channel = Channel { carrier, positive };
             let energy = stated(meter, channel, said.get(&meter.id, channel));
             let one = self.channel(index, meter, channel, &energy)?;

@@ -15,8 +15,10 @@ use super::look::{Layout, Look, Memory, Moment, Site};
 use super::node::{Kind, Node, Part};
 use super::settings::{CheckSettings, Facts, Settings};
 use super::table::{CHECKS, CheckRow, Pace, Subject};
-use crate::domain::closure::balance_parts;
+use crate::domain::closure::{balance_parts, lost_behind};
+use crate::domain::compensation::lost_at;
 use crate::domain::meter::{Carrier, MeterIndex, Park};
+use crate::domain::relations::Boundary;
 use crate::domain::snapshot::Reading;
 use crate::domain::sun::sun;
 use crate::domain::units::{to_f64, to_i64};
@@ -201,7 +203,12 @@ impl Plausibility {
             let losses = match node.kind {
                 Kind::Balance(Carrier::Electricity) if self.park.losses.is_some() => {
                     let losses = moment.powers.of(crate::domain::flow::Flow::Losses);
-                    losses.as_ref().ok().map(|known| known.value)
+                    let losses = losses.as_ref().ok().map(|known| known.value);
+                    // Those of transformers before the meters are not in the node.
+                    let before = lost_at(&self.park, Boundary::GridSide).into_iter();
+                    before.fold(losses, |losses, loss| {
+                        Some(losses? - power(loss, Carrier::Electricity)?)
+                    })
                 }
                 _ => Some(0.0),
             };
@@ -451,7 +458,12 @@ fn nodes(park: &Park, facts: &[Facts]) -> Vec<Node> {
             })
         };
         let behind = known.submeters.iter().map(|id| part(park.meter(id)?, -1.0));
-        let parts: Option<Vec<Part>> = [part(meter, 1.0)].into_iter().chain(behind).collect();
+        let lost = lost_behind(park, meter, Carrier::Electricity);
+        let parts: Option<Vec<Part>> = [part(meter, 1.0)]
+            .into_iter()
+            .chain(behind)
+            .chain(lost.map(Some))
+            .collect();
         nodes.extend(parts.map(|parts| Node::new(Kind::Feeder, parts)));
     }
     nodes

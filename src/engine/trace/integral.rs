@@ -9,6 +9,7 @@ use super::ms;
 use crate::domain::heat::integration::Counted;
 use crate::domain::interval::{Channel, Entry, Origin, Span};
 use crate::domain::meter::{Meter, MeterIndex, Park, PointIndex};
+use crate::domain::provenance::Made;
 use crate::domain::snapshot::{Reading, Value};
 use crate::domain::units::{MilliwattHours, to_f64};
 use crate::engine::Engine;
@@ -143,7 +144,7 @@ pub(super) fn power(
             calendar: &calendar,
             entries: &mut entries,
         };
-        track.sample(&mut pass, reading.at, *watts);
+        track.sample(&mut pass, reading.at, *watts, Made::NOTHING);
         samples.push(Sample {
             at: reading.at,
             watts: *watts,

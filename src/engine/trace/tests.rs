@@ -43,6 +43,7 @@ fn park(point: &str) -> Arc<Park> {
         period: Duration::from_secs(30),
         rated: None,
         heat_from_flow: None,
+        rated_heat: None,
     };
     Arc::new(Park {
         id: "p".into(),

@@ -118,6 +118,7 @@ export const TERMS = {
   role_grid: ['Grid', '关口表'],
   role_pv: ['PV', '光伏'],
   role_turbine: ['Turbine', '汽轮机'],
+  role_transformer_loss: ['Transformer loss', '变压器损耗'],
   role_battery: ['Battery', '储能'],
   role_tenant: ['Tenant', '用户'],
   role_auxiliary: ['Auxiliary', '厂用电'],

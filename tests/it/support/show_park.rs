@@ -281,6 +281,7 @@ fn meters(story: Story, hour: f64) -> Vec<MeterView> {
             last_error: silent.then(|| "10.0.0.11:502 unit 3: no answer within 1 s".to_owned()),
             notes: Vec::new(),
             heat: None,
+            loss: None,
             values: values.iter().copied().collect(),
         }
     };

@@ -71,7 +71,8 @@ pub const FLOORS: &[Floor] = &[
     pure("domain::topology", &[]),
     pure("domain::stated",   &["domain::quality", "domain::provenance"]),
     pure("domain::expression",&["domain::units", "domain::quality", "domain::stated", "domain::provenance"]),
-    pure("domain::relations",&["domain::topology", "domain::expression"]),
+    pure("domain::transformer",&[]),
+    pure("domain::relations",&["domain::topology", "domain::expression", "domain::transformer"]),
     pure("domain::meter",    &["domain::units", "domain::quality", "domain::relations", "domain::heat::meter", "domain::heat::integration"]),
     pure("domain::flow",     &["domain::units", "domain::quality", "domain::stated", "domain::meter"]),
     pure("domain::interval", &["domain::units", "domain::quality", "domain::meter", "domain::flow", "domain::provenance"]),
@@ -80,7 +81,7 @@ pub const FLOORS: &[Floor] = &[
     pure("domain::schema",   &["domain::units", "domain::quality", "domain::meter", "domain::flow"]),
     // What they mean, and bytes.
     pure("domain::reconcile",&["domain::units"]),
-    pure("domain",           &["domain::reconcile", "domain::named", "domain::heat::water", "domain::heat::fluid", "domain::heat::meter", "domain::heat::integration", "domain::topology", "domain::stated", "domain::expression", "domain::relations", "domain::units", "domain::quality", "domain::meter", "domain::flow", "domain::interval", "domain::time", "domain::snapshot", "domain::schema", "domain::provenance"]),
+    pure("domain",           &["domain::reconcile", "domain::named", "domain::heat::water", "domain::heat::fluid", "domain::heat::meter", "domain::heat::integration", "domain::topology", "domain::stated", "domain::expression", "domain::transformer", "domain::relations", "domain::units", "domain::quality", "domain::meter", "domain::flow", "domain::interval", "domain::time", "domain::snapshot", "domain::schema", "domain::provenance"]),
     pure("wire",             &["domain::units", "domain::quality", "domain::meter", "domain::snapshot", "domain::schema"]),
     pure("report",           &["domain"]),
     // What to do next.
