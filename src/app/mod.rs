@@ -37,7 +37,7 @@ use tracing::{info, warn};
 
 use crate::config::Setup;
 use crate::domain::balance::settle_all;
-use crate::domain::boundary::netting;
+use crate::domain::boundary::{netting, register_mode};
 use crate::domain::meter::Park;
 use crate::domain::settlement::Settlement;
 use crate::sink::stats::SinkStats;
@@ -66,6 +66,10 @@ pub mod meta {
     pub const TIME_ZONE: &str = "time_zone";
     /// Over which time import and export are netted.
     pub const NETTING: &str = "netting";
+    /// What the registers at the grid connection count.
+    pub const REGISTER_MODE: &str = "register_mode";
+    /// What becomes of gaps: with a register, and without.
+    pub const GAPS: &str = "gaps";
     /// Length of its intervals in minutes.
     pub const SETTLEMENT: &str = "settlement_minutes";
 }
@@ -282,6 +286,9 @@ fn open_store(
     store.set_meta(meta::SETTLEMENT, &minutes)?;
     let netting = netting(park).map_or_else(String::new, |netting| netting.to_string());
     store.set_meta(meta::NETTING, &netting)?;
+    store.set_meta(meta::REGISTER_MODE, register_mode(park).unwrap_or_default())?;
+    let (registers, integrals) = park.relations.gaps.names();
+    store.set_meta(meta::GAPS, &format!("{registers} {integrals}"))?;
     Ok((store, found))
 }
 

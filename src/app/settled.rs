@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::config::Setup;
-use crate::domain::boundary::netting;
+use crate::domain::boundary::{netting, register_mode};
 use crate::domain::interval::{CLOSE_AFTER_S, Entry, Interval, Span};
 use crate::domain::meter::Park;
 use crate::domain::settlement::Settlement;
@@ -17,7 +17,7 @@ use crate::domain::time::{local_date, slot, slots};
 use crate::report::Report;
 use crate::report::allocation::Allocation;
 use crate::report::carbon::Carbon;
-use crate::report::grid_export::Scope;
+use crate::report::grid_export::{Rules, Scope};
 use crate::store::{LedgerReader, StoreError};
 use crate::sys::clock::wall;
 
@@ -53,7 +53,11 @@ pub fn scope(park: &Park, from: Timestamp, to: Timestamp, newest: Timestamp) -> 
         settlement_minutes: minutes,
         dates: (local_date(from, zone), local_date(last.unwrap_or(to), zone)),
         span: Span { start, end },
-        netting: netting(park),
+        rules: Rules {
+            netting: netting(park),
+            register_mode: register_mode(park).map(str::to_owned),
+            gaps: Some(park.relations.gaps),
+        },
     }
 }
 

@@ -14,8 +14,9 @@ use crate::config::{self, Setup};
 use crate::domain::interval::{CLOSE_AFTER_S, Span};
 use crate::domain::plant::Plant;
 use crate::domain::plant::books::{self, Slot};
+use crate::domain::relations::GapPolicy;
 use crate::domain::time::{day, rfc3339, slot, slots};
-use crate::report::grid_export::{COLUMNS, GridExport, Scope};
+use crate::report::grid_export::{COLUMNS, GridExport, Rules, Scope};
 use crate::report::kpi::Kpi;
 use crate::report::{FORMATS, REPORTS, Report};
 use crate::store::{LedgerReader, StoreError};
@@ -259,9 +260,18 @@ fn scope(
         settlement_minutes,
         dates: (from, to),
         span,
-        netting: ledger
-            .meta(meta::NETTING)
-            .map_err(|error| store_failure(&error))?
-            .and_then(|text| text.parse().ok()),
+        rules: rules(ledger).map_err(|error| store_failure(&error))?,
+    })
+}
+
+/// How the numbers came about, as the daemon that wrote them says.
+fn rules(ledger: &LedgerReader) -> Result<Rules, StoreError> {
+    let said = |key| Ok(ledger.meta(key)?.filter(|text: &String| !text.is_empty()));
+    let gaps = said(meta::GAPS)?;
+    let gaps = gaps.as_deref().and_then(|text| text.split_once(' '));
+    Ok(Rules {
+        netting: said(meta::NETTING)?.and_then(|text| text.parse().ok()),
+        register_mode: said(meta::REGISTER_MODE)?,
+        gaps: gaps.and_then(|(registers, integrals)| GapPolicy::named(registers, integrals)),
     })
 }

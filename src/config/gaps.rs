@@ -7,13 +7,7 @@
 //! ```
 
 use super::read::{Table, list};
-use crate::domain::relations::{GapPolicy, Integrals, Registers};
-
-const REGISTERS: &[(&str, Registers)] = &[("shaped", Registers::Shaped), ("even", Registers::Even)];
-const INTEGRALS: &[(&str, Integrals)] = &[
-    ("missing", Integrals::Missing),
-    ("estimated", Integrals::Estimated),
-];
+use crate::domain::relations::{GapPolicy, INTEGRALS, REGISTERS};
 
 /// One of several words.
 fn one_of<T: Copy + Default>(table: &Table<'_>, key: &str, words: &[(&str, T)]) -> T {

@@ -51,6 +51,37 @@ pub struct GapPolicy {
     pub integrals: Integrals,
 }
 
+/// Every way with a register, by its name in configuration and JSON.
+pub const REGISTERS: &[(&str, Registers)] =
+    &[("shaped", Registers::Shaped), ("even", Registers::Even)];
+/// Every way without one.
+pub const INTEGRALS: &[(&str, Integrals)] = &[
+    ("missing", Integrals::Missing),
+    ("estimated", Integrals::Estimated),
+];
+
+impl GapPolicy {
+    /// The names of what is done with a register and without.
+    #[must_use]
+    pub fn names(self) -> (&'static str, &'static str) {
+        let registers = REGISTERS.iter().find(|row| row.1 == self.registers);
+        let integrals = INTEGRALS.iter().find(|row| row.1 == self.integrals);
+        (
+            registers.map_or("shaped", |row| row.0),
+            integrals.map_or("missing", |row| row.0),
+        )
+    }
+
+    /// The policy of two names.
+    #[must_use]
+    pub fn named(registers: &str, integrals: &str) -> Option<Self> {
+        Some(Self {
+            registers: REGISTERS.iter().find(|row| row.0 == registers)?.1,
+            integrals: INTEGRALS.iter().find(|row| row.0 == integrals)?.1,
+        })
+    }
+}
+
 /// What the registers of a three-phase meter count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RegisterMode {

@@ -16,6 +16,7 @@ use crate::domain::boundary::Netting;
 use crate::domain::flow::{Flow, Known, Stated};
 use crate::domain::interval::{Interval, Span};
 use crate::domain::quality::{Gaps, Quality, Reason};
+use crate::domain::relations::GapPolicy;
 use crate::domain::time::{rfc3339, slots};
 use crate::domain::units::{MilliwattHours, to_f64};
 
@@ -43,8 +44,41 @@ pub struct Scope {
     pub dates: (Date, Date),
     /// The part of the period that is over.
     pub span: Span,
+    /// How the numbers came about.
+    pub rules: Rules,
+}
+
+/// How the numbers of a report came about, as the configuration has it now.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
     /// Over which time import and export were netted; none where nobody says.
     pub netting: Option<Netting>,
+    /// What the registers at the grid connection count; none where nobody says.
+    pub register_mode: Option<String>,
+    /// What becomes of gaps; none where nobody says.
+    pub gaps: Option<GapPolicy>,
+}
+
+impl Rules {
+    /// Their keys in a document.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Map<String, Json> {
+        let gaps = self.gaps.map(GapPolicy::names);
+        let gaps = gaps
+            .map(|(registers, integrals)| json!({"registers": registers, "integrals": integrals}));
+        let keys = [
+            ("netting", json!(self.netting.map(Netting::name))),
+            (
+                "netting_window_s",
+                json!(self.netting.and_then(Netting::window_s)),
+            ),
+            ("register_mode", json!(self.register_mode)),
+            ("gaps", json!(gaps)),
+        ];
+        keys.map(|(key, value)| (key.to_owned(), value))
+            .into_iter()
+            .collect()
+    }
 }
 
 /// One interval of the report.
@@ -83,7 +117,7 @@ impl Row {
                     .as_ref()
                     .map_or(Quality::Missing, |known| known.quality)
             })
-            .max()
+            .reduce(Quality::worst)
             .unwrap_or(Quality::Missing)
     }
 
@@ -297,19 +331,20 @@ pub fn json(report: &GridExport) -> String {
         .collect();
     total.insert("intervals".to_owned(), json!(report.rows.len()));
     total.insert("unknown_intervals".to_owned(), Json::Object(unknown));
-    let document = json!({
+    let mut document = json!({
         "report": "grid-export",
         "park": scope.park,
         "time_zone": scope.zone_name,
         "from": scope.dates.0.to_string(),
         "to": scope.dates.1.to_string(),
         "settlement_minutes": scope.settlement_minutes,
-        "netting": scope.netting.map(Netting::name),
-        "netting_window_s": scope.netting.and_then(Netting::window_s),
         "label": "start of interval",
         "rows": rows,
         "total": total,
     });
+    if let Some(object) = document.as_object_mut() {
+        object.extend(scope.rules.json());
+    }
     let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
     text.push('\n');
     text
@@ -332,7 +367,11 @@ mod tests {
             settlement_minutes: 15,
             dates: (date, date),
             span,
-            netting: Some(Netting::Samples(2.0)),
+            rules: Rules {
+                netting: Some(Netting::Samples(2.0)),
+                register_mode: Some("vectorial".to_owned()),
+                gaps: GapPolicy::named("even", "estimated"),
+            },
         }
     }
 
@@ -411,6 +450,11 @@ mod tests {
         assert_eq!(
             (&document["netting"], &document["netting_window_s"]),
             (&json!("samples"), &json!(2.0))
+        );
+        assert_eq!(document["register_mode"], "vectorial");
+        assert_eq!(
+            document["gaps"],
+            json!({"registers": "even", "integrals": "estimated"})
         );
         assert_eq!(document["total"]["unknown_intervals"]["export_kwh"], 1);
         assert_eq!(document["rows"][7]["missing"][0], "pcc");

@@ -115,7 +115,7 @@ fn row(one: &Indicator) -> Json {
 #[must_use]
 pub fn json(report: &Kpi) -> String {
     let scope = &report.scope;
-    let document = json!({
+    let mut document = json!({
         "report": "kpi",
         "park": scope.park,
         "time_zone": scope.zone_name,
@@ -124,11 +124,12 @@ pub fn json(report: &Kpi) -> String {
         "start": rfc3339(scope.span.start, &scope.time_zone),
         "end": rfc3339(scope.span.end, &scope.time_zone),
         "settlement_minutes": scope.settlement_minutes,
-        "netting": scope.netting.map(|netting| netting.name()),
-        "netting_window_s": scope.netting.and_then(|netting| netting.window_s()),
         "configuration": report.configured,
         "indicators": report.indicators.iter().map(row).collect::<Vec<_>>(),
     });
+    if let Some(object) = document.as_object_mut() {
+        object.extend(scope.rules.json());
+    }
     let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
     text.push('\n');
     text

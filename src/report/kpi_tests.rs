@@ -172,7 +172,10 @@ fn report(plant: &Plant, slots: &[Slot], day: &str) -> Kpi {
                 start: hour(0).start,
                 end: hour(24).start,
             },
-            netting: Some(Netting::Registers),
+            rules: crate::report::grid_export::Rules {
+                netting: Some(Netting::Registers),
+                ..crate::report::grid_export::Rules::default()
+            },
         },
         configured: true,
         indicators: plant.indicators(Some(&park()), &[], slots, day),

@@ -82,7 +82,7 @@ pub fn scope(slots: usize) -> Scope {
             start: span(0).start,
             end: span(slots).start,
         },
-        netting: None,
+        rules: crate::report::grid_export::Rules::default(),
     }
 }
 

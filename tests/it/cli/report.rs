@@ -139,6 +139,11 @@ async fn a_day_is_told_alike_by_csv_json_and_the_api_while_the_daemon_runs() {
     assert_eq!(document["total"]["intervals"], 96);
     assert_eq!(document["netting"], "registers");
     assert_eq!(document["netting_window_s"], Json::Null);
+    assert_eq!(document["register_mode"], "unknown");
+    assert_eq!(
+        document["gaps"],
+        serde_json::json!({"registers": "shaped", "integrals": "missing"})
+    );
     let kpi = [
         "report", "kpi", "--data", data, "--from", &date, "--to", &date, "--json",
     ];
