@@ -429,6 +429,17 @@ fn configured_losses_flow_out_of_the_node() {
     let view = monitor.view();
     let last = node(&view, "electricity").last.as_ref().unwrap();
     assert!(last.residual_wh.unwrap().abs() < 1e-6, "{last:?}");
+    // A nameplate knows its losses to a fifth of them, in a rectangle.
+    let mut without = Monitor::new(&Arc::new(self::park(ELECTRIC)), settings(&[], &[]), None);
+    without.close(span(0), &entries(&park, 0, &said), &no_step);
+    let view = without.view();
+    let meters = node(&view, "electricity").last.as_ref().unwrap();
+    let together = meters
+        .uncertainty_wh
+        .unwrap()
+        .hypot(1_000.0 / 3.0_f64.sqrt());
+    let found = last.uncertainty_wh.unwrap();
+    assert!((found - together).abs() < 1e-6, "{found} {together}");
     let unchecked = &monitor.reconciliation().unwrap().unchecked;
     assert_eq!(unchecked, &Vec::<Arc<str>>::new());
 }
