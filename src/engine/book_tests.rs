@@ -262,6 +262,8 @@ fn an_integral_with_a_hole_is_scaled_when_small_and_unknown_when_large() {
                 Ok(MilliwattHours(250_000)),
                 "scaled to the interval"
             );
+            let made = Made::INTEGRATED.and(Made::LINEAR);
+            assert_eq!(entries[0].made, made);
         }
     }
 }
