@@ -368,6 +368,10 @@ fn what_follows_from_several_meters_says_derived_and_what_a_meter_counted_does_n
     let shape = ExportShape::default();
     let flows = settle(&park, &counted(&park, span), shape, span);
     let both = Made::REGISTER.and(Made::DERIVED);
+    let direct = self::park(&["boiler", "heat_consumer"]);
+    let without_feed = settle(&direct, &counted(&direct, span), shape, span);
+    let residual = without_feed.of(Flow::HeatResidual).as_ref().unwrap();
+    assert_eq!(residual.made, both, "without losses that say it, too");
     for (row, stated) in flows.iter() {
         let expected = match row.flow {
             // A statement of the configuration.
@@ -380,6 +384,26 @@ fn what_follows_from_several_meters_says_derived_and_what_a_meter_counted_does_n
             _ => Made::REGISTER,
         };
         assert_eq!(stated.as_ref().unwrap().made, expected, "{}", row.name);
+    }
+}
+
+#[test]
+fn of_two_entries_of_a_channel_the_first_is_heard() {
+    let park = park(&["grid", "pv"]);
+    let start = jiff::Timestamp::from_second(1_780_272_000).unwrap();
+    let span = Span {
+        start,
+        end: start + std::time::Duration::from_secs(900),
+    };
+    let mut entries = counted(&park, span);
+    entries.extend(counted(&park, span).into_iter().map(|entry| Entry {
+        energy: Ok(MilliwattHours(7)),
+        ..entry
+    }));
+    let flows = settle(&park, &entries, ExportShape::default(), span);
+    for flow in [Flow::Import, Flow::Export, Flow::Generation] {
+        let found = flows.of(flow).as_ref().unwrap();
+        assert_eq!(found.value, MilliwattHours(1_000), "{flow:?}");
     }
 }
 

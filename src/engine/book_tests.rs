@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::event::{MeterEvent, What};
 use crate::domain::meter::{Freshness, Point, Quantity, RegisterKind, Role};
+use crate::domain::provenance::Made;
 use crate::domain::quality::Quality;
 
 fn meter(role: &str, points: &[&str]) -> Meter {
@@ -312,6 +313,8 @@ fn an_integral_with_a_hole_is_scaled_when_small_and_unknown_when_large() {
                 Ok(MilliwattHours(250_000)),
                 "scaled to the interval"
             );
+            let made = Made::INTEGRATED.and(Made::LINEAR);
+            assert_eq!(entries[0].made, made);
         }
     }
 }
@@ -389,7 +392,7 @@ fn broken(at_s: i64, last: Option<i64>, first: i64) -> MeterEvent {
 
 /// A register that counts one of 10 Wh each ten seconds, exchanged in the second quarter
 /// hour: silent from 1000 s to 1300 s, the new one begins at 3.
-fn exchanged(events: &[MeterEvent]) -> Vec<(Option<i64>, Quality)> {
+fn exchanged(events: &[MeterEvent]) -> Vec<(Option<i64>, Quality, Made)> {
     let mut book = MeterBook::new(&meter("tenant", &["energy_import"]), None);
     book.set_events(events);
     let said: Vec<(i64, Said)> = (0..=270)
@@ -407,23 +410,25 @@ fn exchanged(events: &[MeterEvent]) -> Vec<(Option<i64>, Quality)> {
     let entries = run(&mut book, &said);
     let known = entries.iter().map(|entry| {
         let counts = entry.energy.ok().map(|energy| energy.0 / 10_000);
-        (counts, entry.quality)
+        (counts, entry.quality, entry.made)
     });
     known.collect()
 }
 
 #[test]
 fn an_exchange_that_was_read_closes_the_gap_and_one_that_was_not_excludes_it() {
-    let good = (Some(90), Quality::Good);
+    let counted = Made::REGISTER;
+    let good = (Some(90), Quality::Good, counted);
+    let manual = (Some(90), Quality::Manual, counted.and(Made::MANUAL));
     let read = [broken(1_200, Some(620), 3)];
     let unread = [broken(1_200, None, 3)];
     #[rustfmt::skip]
     let cases = [
         // Without an event the step from the last reading to the first of the new is excluded.
-        ("nobody says anything", &[][..],    (Some(60), Quality::Suspect)),
-        ("read by a person",     &read[..],   (Some(90), Quality::Manual)),
+        ("nobody says anything", &[][..],    (Some(60), Quality::Suspect, counted)),
+        ("read by a person",     &read[..],   manual),
         // What the new one counted is known; what the old one counted to its end is not.
-        ("nobody read the old",  &unread[..], (Some(70), Quality::Suspect)),
+        ("nobody read the old",  &unread[..], (Some(70), Quality::Suspect, counted)),
     ];
     for (name, events, second) in cases {
         assert_eq!(exchanged(events), [good, second, good], "{name}");

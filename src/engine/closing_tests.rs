@@ -160,6 +160,51 @@ fn the_row_of_state_is_written_when_an_interval_closes_and_not_each_second() {
 }
 
 #[test]
+fn meters_that_were_silent_over_an_interval_are_named_with_the_reason() {
+    let mut engine = Engine::new(park(), &[]);
+    for second in (5..=905).step_by(10) {
+        round(&mut engine, second, 1.0, 1.0);
+    }
+    let mut closed = Vec::new();
+    for second in (915..1_880).step_by(10) {
+        let tick = engine.tick(at(second));
+        if !tick.closed.is_empty() {
+            closed.push(tick.frame.closure.nodes[0].last.clone().unwrap());
+        }
+    }
+    let last = closed.last().unwrap();
+    assert_eq!(last.span.start, at(900));
+    assert_eq!(last.state, State::CannotBeJudged);
+    let missing: Vec<(&str, &str)> = last
+        .missing
+        .iter()
+        .map(|one| (&*one.meter, &*one.reason))
+        .collect();
+    let stale = ["pcc", "roof", "hall"].map(|meter| (meter, "stale"));
+    assert_eq!(missing, stale);
+}
+
+#[test]
+fn a_drift_is_judged_from_an_hour_of_a_day_on() {
+    let mut engine = Engine::new(park(), &[]);
+    let mut levels = Vec::new();
+    for second in (5..=65 * 60 + 5).step_by(10) {
+        // The hall draws 36 W, a few steps of its register an hour.
+        let tick = round(&mut engine, second, 1e-4, 1.5);
+        if second == 55 * 60 + 5 || second == 65 * 60 + 5 {
+            let level = |meter: &str| {
+                let mut drifts = tick.frame.closure.drifts.iter();
+                let found = drifts.find(|one| &*one.meter == meter && one.counter == "positive");
+                found.unwrap().level
+            };
+            levels.push((level("roof"), level("hall")));
+        }
+    }
+    let alarm = crate::domain::closure::DriftLevel::Alarm;
+    assert_eq!(levels, [(None, None), (Some(alarm), None)]);
+}
+
+#[test]
 fn counters_are_compared_with_their_power_for_ever_through_days_and_restarts() {
     let mut engine = Engine::new(park(), &[]);
     let mut second = 5;

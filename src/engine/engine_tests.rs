@@ -205,6 +205,23 @@ fn intervals_of_a_downtime_wait_for_the_first_readings_after_catching_up() {
 }
 
 #[test]
+fn ticks_that_are_far_apart_do_not_say_who_fed_the_export() {
+    for (apart_s, shaped) in [(10, true), (11, false)] {
+        let grid = meter("pcc", "grid", &["power"]);
+        let roof = meter("roof", "pv", &["power"]);
+        let mut engine = Engine::new(park("UTC", vec![grid, roof]), &[]);
+        let mut shapes = Vec::new();
+        for s in (0..=980).step_by(apart_s) {
+            engine.hear(&says(0, at(s), &[watts(-2_000.0)]));
+            engine.hear(&says(1, at(s), &[watts(2_000.0)]));
+            shapes.extend(engine.tick(at(s)).closed.into_iter().map(|one| one.1));
+        }
+        assert_eq!(shapes.len(), 1, "{apart_s} s");
+        assert_eq!(shapes[0] != ExportShape::default(), shaped, "{apart_s} s");
+    }
+}
+
+#[test]
 fn export_is_shaped_by_who_fed_it() {
     let battery = meter("bat", "battery", &["power"]);
     let grid = meter("pcc", "grid", &["power"]);

@@ -416,6 +416,16 @@ fn what_the_others_carry_of_a_missing_meter_is_computed() {
 }
 
 #[test]
+fn of_two_entries_of_a_channel_the_one_that_came_last_is_judged() {
+    let park = Arc::new(park(ELECTRIC));
+    let mut monitor = Monitor::new(&park, settings(&[], &[]), None);
+    let mut all = entries(&park, 0, &with(FAIR, "hall", 0.5));
+    all.extend(entries(&park, 0, FAIR));
+    monitor.close(span(0), &all, &no_step);
+    assert_eq!(state(&monitor, "electricity"), State::Closes);
+}
+
+#[test]
 fn configured_losses_flow_out_of_the_node() {
     let mut park = park(ELECTRIC);
     park.losses = Some(Losses {
@@ -430,6 +440,18 @@ fn configured_losses_flow_out_of_the_node() {
     let view = monitor.view();
     let last = node(&view, "electricity").last.as_ref().unwrap();
     assert!(last.residual_wh.unwrap().abs() < 1e-6, "{last:?}");
+    assert_eq!(monitor.reconciliation().unwrap().passes, Some(true));
+    // A nameplate knows its losses to a fifth of them, in a rectangle.
+    let mut without = Monitor::new(&Arc::new(self::park(ELECTRIC)), settings(&[], &[]), None);
+    without.close(span(0), &entries(&park, 0, &said), &no_step);
+    let view = without.view();
+    let meters = node(&view, "electricity").last.as_ref().unwrap();
+    let together = meters
+        .uncertainty_wh
+        .unwrap()
+        .hypot(1_000.0 / 3.0_f64.sqrt());
+    let found = last.uncertainty_wh.unwrap();
+    assert!((found - together).abs() < 1e-6, "{found} {together}");
     let unchecked = &monitor.reconciliation().unwrap().unchecked;
     assert_eq!(unchecked, &Vec::<Arc<str>>::new());
 }

@@ -378,3 +378,7 @@ pub(super) fn meta(
     };
     read().map_err(StoreError::ledger(path))
 }
+
+#[cfg(test)]
+#[path = "reader_tests.rs"]
+mod tests;

@@ -211,3 +211,40 @@ fn of(pair: &Pair, limits: &Limits, step: f64, least: f64, energy: bool) -> Judg
     let remedy = "compare the register with the meter's display over an hour, then check scales in the configuration";
     seen(what, (pair.counted, pair.integrated, unit), cause, remedy)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_judged_where_enough_is_known_and_beyond_the_steps_of_the_register() {
+        const DAY_MS: i64 = 86_400_000;
+        let sums = |integrated, counted, covered_ms| Sums {
+            integrated,
+            counted,
+            covered_ms,
+            tainted: false,
+        };
+        let wrong = Sums {
+            tainted: true,
+            ..sums(1_040.0, 1_000.0, DAY_MS)
+        };
+        let (within, alarm) = (Some(DriftLevel::Within), Some(DriftLevel::Alarm));
+        #[rustfmt::skip]
+        let cases = [
+            // situation                  integrated, counted, known                step  level
+            ("they agree",                sums(1_000.0, 1_000.0, DAY_MS),           1.0,  within),
+            ("four of a hundred apart",   sums(1_040.0, 1_000.0, DAY_MS),           1.0,  alarm),
+            ("two steps of the register", sums(1_040.0, 1_000.0, DAY_MS),           20.0, within),
+            ("three steps of it",         sums(1_060.0, 1_000.0, DAY_MS),           20.0, alarm),
+            ("half of the day",           sums(1_040.0, 1_000.0, DAY_MS / 2),       1.0,  alarm),
+            ("less than half of it",      sums(1_040.0, 1_000.0, DAY_MS / 2 - 1),   1.0,  None),
+            ("hardly anything flowed",    sums(99.0, 90.0, DAY_MS),                 1.0,  None),
+            ("known to be wrong",         wrong,                                    1.0,  None),
+        ];
+        for (situation, sums, step, expected) in cases {
+            let found = level(&sums, &limits(None), step, 100.0, 1.0);
+            assert_eq!(found.map(|found| found.level), expected, "{situation}");
+        }
+    }
+}
