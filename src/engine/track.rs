@@ -121,9 +121,6 @@ pub struct Track {
     page: Option<Page>,
     /// End of the last interval that was entered, or entered as unknown, ms.
     done_until: i64,
-    /// What rounding to whole milliwatt-hours left over, for the next interval.
-    #[serde(default)]
-    rest_uj: i64,
     /// How the gap was that the next reading ends.
     #[serde(skip)]
     bridge: Option<Bridge>,
@@ -169,7 +166,6 @@ impl Track {
             sample: None,
             page: None,
             done_until: i64::MIN,
-            rest_uj: 0,
             bridge: None,
             origin: Some(origin),
             reach_ms: at_least.max(period_ms.saturating_mul(GAP_PERIODS)),
@@ -188,7 +184,6 @@ impl Track {
         }
         self.page = earlier.page;
         self.done_until = earlier.done_until;
-        self.rest_uj = earlier.rest_uj;
     }
 
     /// The interval under way is not what it seems.
@@ -454,7 +449,7 @@ impl Track {
             }
             None => {
                 let energy = if self.origin == Some(Origin::Heat) {
-                    integral::nearest(page.heat.heat_uj.saturating_add(self.rest_uj))
+                    integral::nearest(page.heat.heat_uj)
                 } else {
                     MilliwattHours::from_watt_hours(page.wms / 3_600_000.0)
                 };
