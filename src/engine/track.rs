@@ -124,9 +124,6 @@ pub struct Track {
     page: Option<Page>,
     /// End of the last interval that was entered, or entered as unknown, ms.
     done_until: i64,
-    /// What rounding to whole milliwatt-hours left over, for the next interval.
-    #[serde(default)]
-    rest_uj: i64,
     /// How the gap was that the next reading ends.
     #[serde(skip)]
     bridge: Option<Bridge>,
@@ -177,7 +174,6 @@ impl Track {
             sample_made: Made::NOTHING,
             page: None,
             done_until: i64::MIN,
-            rest_uj: 0,
             bridge: None,
             origin: Some(origin),
             reach_ms: at_least.max(period_ms.saturating_mul(GAP_PERIODS)),
@@ -199,7 +195,6 @@ impl Track {
         }
         self.page = earlier.page;
         self.done_until = earlier.done_until;
-        self.rest_uj = earlier.rest_uj;
     }
 
     /// The interval under way is not what it seems.
@@ -465,7 +460,7 @@ impl Track {
             }
             None => {
                 let energy = if self.origin == Some(Origin::Heat) {
-                    integral::nearest(page.heat.heat_uj.saturating_add(self.rest_uj))
+                    integral::nearest(page.heat.heat_uj)
                 } else {
                     MilliwattHours::from_watt_hours(page.wms / 3_600_000.0)
                 };

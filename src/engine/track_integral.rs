@@ -116,7 +116,6 @@ impl Track {
                 let entry = self.integral_entry(book.id, &page, energy);
                 book.entries.push(entry);
             }
-            self.rest_uj = self.left_over(&page);
             self.done_until = self.done_until.max(end);
             slots += 1;
             page = if slots >= MOST_SLOTS || from.is_none() {
@@ -128,7 +127,9 @@ impl Track {
         self.page = Some(page);
     }
 
-    /// The energy of an interval, scaled up where little of it is missing.
+    /// The energy of an interval, scaled up where little of it is missing. Heat is rounded
+    /// to the nearest milliwatt-hour for each interval on its own: nothing is carried over,
+    /// so that an interval comes to the same wherever a computation begins.
     pub(super) fn energy(&self, page: &Page) -> Option<MilliwattHours> {
         if self.origin != Some(Origin::Heat) {
             return integral(page);
@@ -136,22 +137,12 @@ impl Track {
         let coverage = page.coverage_pct();
         let heat_uj = page.heat.heat_uj;
         if coverage >= COMPLETE_PCT {
-            Some(nearest(heat_uj.saturating_add(self.rest_uj)))
+            Some(nearest(heat_uj))
         } else if coverage >= SCALABLE_PCT {
             Some(nearest(to_i64(to_f64(heat_uj) * 100.0 / coverage)))
         } else {
             None
         }
-    }
-
-    /// What rounding leaves over when an interval is done. Consecutive intervals add up
-    /// to what was counted in all of them, to a milliwatt-hour.
-    fn left_over(&self, page: &Page) -> i64 {
-        if self.origin != Some(Origin::Heat) || page.coverage_pct() < COMPLETE_PCT {
-            return self.rest_uj;
-        }
-        let whole = page.heat.heat_uj.saturating_add(self.rest_uj);
-        whole - nearest(whole).0.saturating_mul(UJ_PER_MWH)
     }
 
     pub(super) fn integral_entry(
