@@ -124,7 +124,7 @@ fn a_plate_that_can_not_be_is_told_with_path_fact_and_remedy() {
         ("short_circuit_pct = 6",        "short_circuit_pct = 60",          "short_circuit_pct",    "60 % is on no data plate",                "at most 50 percent"),
         ("short_circuit_pct = 6",        "short_circuit_pct = 0.06",        "short_circuit_pct",    "14500 W of loss is more than the 960 VA", "in another unit?"),
         ("\"1600kVA\"",                  "\"1600VA\"",                      "no_load_current_pct",  "1700 W of loss is more than the 8 VA",    "in another unit?"),
-        ("grid_side",                    "hv",                              "boundary",             "`hv` is no side of a transformer",        "`grid_side` or `park_side`"),
+        ("grid_side",                    "hv",                              "boundary",             "`hv` is no side of a transformer",        "`grid_side`, `park_side`"),
         ("boundary = ",                  "side = \"x\"\nboundary = ",       "side",                 "unknown",                                 ""),
     ];
     for (from, to, key, fact, remedy) in cases {

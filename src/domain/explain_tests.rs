@@ -5,10 +5,16 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::balance::powers;
 use crate::domain::flow::{FLOWS, Known};
+use crate::domain::meter::TRANSFORMER_LOSS;
 use crate::domain::meter::{Freshness, Meter, Point, Quantity, ROLES};
+use crate::domain::relations::Compensation;
 use crate::domain::topology::{Placed, Topology};
+use crate::domain::transformer::{DataPlate, Transformer};
 
-/// Two meters of every role, with every load metered.
+const GRIDS: [MeterIndex; 2] = [0, ROLES.len()];
+
+/// Two meters of every role, with every load metered; both at the grid have a transformer,
+/// one of the park's and one of the grid's, whose losses are the last meters.
 fn park() -> Park {
     let point = |name: &str| Point {
         quantity: Quantity::named(name).unwrap(),
@@ -27,6 +33,30 @@ fn park() -> Park {
             rated_heat: None,
         }
     };
+    let mut meters: Vec<Meter> = (0..2 * ROLES.len()).map(meter).collect();
+    let sides = [Boundary::GridSide, Boundary::ParkSide].into_iter();
+    let compensation = |(grid, boundary): (MeterIndex, Boundary)| Compensation {
+        meter: std::sync::Arc::clone(&meters[grid].id),
+        loss: format!("{}-loss", meters[grid].id).into(),
+        transformer: Transformer::new(&DataPlate {
+            rated_va: 1e6,
+            no_load_w: 1_000.0,
+            load_w: 10_000.0,
+            no_load_current_pct: 0.5,
+            short_circuit_pct: 6.0,
+        })
+        .unwrap(),
+        rated_v: 400.0,
+        boundary,
+    };
+    let compensations: Vec<Compensation> = GRIDS.into_iter().zip(sides).map(compensation).collect();
+    for one in &compensations {
+        meters.push(Meter {
+            id: std::sync::Arc::clone(&one.loss),
+            role: &TRANSFORMER_LOSS,
+            ..meter(0)
+        });
+    }
     Park {
         id: "p".into(),
         name: "P".into(),
@@ -34,10 +64,13 @@ fn park() -> Park {
         settlement_minutes: 15,
         latitude: 0.0,
         longitude: 0.0,
-        meters: (0..2 * ROLES.len()).map(meter).collect(),
+        meters,
         every_load_metered: true,
         losses: None,
-        relations: crate::domain::relations::Relations::default(),
+        relations: crate::domain::relations::Relations {
+            compensations,
+            ..crate::domain::relations::Relations::default()
+        },
     }
 }
 
@@ -46,15 +79,28 @@ proptest! {
     #[test]
     fn a_flow_is_what_its_terms_add_up_to(
         said in prop::collection::vec((-1_000_i32..1_000, -1_000_i32..1_000), 2 * ROLES.len()),
+        lost in prop::array::uniform2(0_i32..1_500),
     ) {
         let park = park();
         let power = |index: MeterIndex, carrier: Carrier| {
+            if let Some(nth) = index.checked_sub(said.len()) {
+                return f64::from(lost[nth]);
+            }
             let (electricity, heat) = said[index];
             f64::from(if carrier == Carrier::Electricity { electricity } else { heat })
         };
         let flows = powers(&park, &|index, carrier| Ok(Known::given(power(index, carrier))));
         let sum = |carrier, part: Part| -> f64 {
             let of = |member: Member| {
+                if let Some(nth) = member.meter.checked_sub(said.len()) {
+                    // Import and export of both sides differ by it.
+                    let metered = power(GRIDS[nth], carrier);
+                    let lost = f64::from(lost[nth]);
+                    let boundary = if nth == 0 { metered + lost } else { metered - lost };
+                    let way = |power: f64| if member.channel.positive { power.max(0.0) } else { (-power).max(0.0) };
+                    let part = (way(boundary) - way(metered)).abs();
+                    return if member.adds { part } else { -part };
+                }
                 let power = power(member.meter, carrier);
                 let way = (if member.channel.positive { power } else { -power }).max(0.0);
                 if member.adds { way } else { -way }
@@ -66,8 +112,8 @@ proptest! {
             let mut expected: f64 = made.parts.iter().map(|part| sum(row.carrier, *part)).sum();
             let stated = flows.of(row.flow);
             match row.flow {
-                // Attribution, not a sum; and what the configuration says.
-                Flow::SelfConsumption | Flow::Losses => {
+                // Attribution, not a sum.
+                Flow::SelfConsumption => {
                     prop_assert!(made.besides.is_some());
                     continue;
                 }
@@ -100,9 +146,20 @@ fn a_meter_behind_another_of_its_term_is_no_part_of_the_sum() {
     let placed: Vec<Placed> = park.meters.iter().enumerate().map(placed).collect();
     park.relations.topology = Topology::new(&placed).unwrap();
     let grid = part(Term::Grid, true, true);
-    let members: Vec<MeterIndex> = members(&park, Carrier::Electricity, grid)
+    let members: Vec<(MeterIndex, bool)> = members(&park, Carrier::Electricity, grid)
         .into_iter()
-        .map(|member| member.meter)
+        .map(|member| (member.meter, member.adds))
         .collect();
-    assert_eq!(members, [0, ROLES.len()]);
+    // Each is followed by what its transformer took.
+    let losses = 2 * ROLES.len();
+    let [first, second] = GRIDS;
+    assert_eq!(
+        members,
+        [
+            (first, true),
+            (losses, true),
+            (second, true),
+            (losses + 1, false)
+        ]
+    );
 }

@@ -4,21 +4,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use proptest::prelude::*;
 
 use crate::domain::balance::settle;
+use crate::domain::closure::{Class, LOSSES_PCT, Told};
 use crate::domain::flow::{Energies, Flow};
 use crate::domain::interval::{Channel, Entry, ExportShape, Span};
 use crate::domain::meter::{
-    Carrier, Freshness, Meter, Nature, Park, Point, Quantity, RegisterKind, Role, TRANSFORMER_LOSS,
+    Carrier, Freshness, Losses, Meter, Nature, Park, Point, Quantity, RegisterKind, Role,
+    TRANSFORMER_LOSS,
 };
+use crate::domain::plausibility::{Facts, Settings};
 use crate::domain::provenance::Made;
 use crate::domain::quality::{Quality, Reason};
 use crate::domain::relations::{Boundary, Compensation, Relations};
 use crate::domain::snapshot::{Reading, Value};
 use crate::domain::transformer::{DataPlate, Transformer};
-use crate::domain::units::{CountUnit, MilliwattHours};
+use crate::domain::units::{CountUnit, MilliwattHours, Power};
 use crate::engine::Engine;
+
+#[path = "loss_law_tests.rs"]
+mod law;
 
 const WHOLE: [&str; 7] = [
     "power",
@@ -395,80 +400,69 @@ fn the_interval_under_way_knows_the_boundary_too() {
     }
 }
 
-proptest! {
-    /// Through restarts, gaps and changes of direction: what crossed the boundary is what
-    /// the registers counted and the transformer took, to the milliwatt-hour; and a restart
-    /// changes nothing.
-    #[test]
-    fn the_boundary_is_the_registers_and_the_losses_to_the_milliwatt_hour(
-        restarts in prop::collection::btree_set(1_i64..3_800, 0..6),
-        silent in prop::collection::vec((900_i64..3_500, 1_i64..60), 0..4),
-        levels in prop::collection::vec(-1.5e6_f64..1.5e6, 8),
-        volts in 380.0_f64..430.0,
-        park_side in any::<bool>(),
-    ) {
-        let boundary = if park_side { Boundary::ParkSide } else { Boundary::GridSide };
-        let park = park(&WHOLE, boundary);
-        let mut plain = Engine::new(Arc::clone(&park), &[]);
-        let mut tried = Engine::new(Arc::clone(&park), &[]);
-        let mut man = Meterman::default();
-        let (mut expected, mut found) = (Vec::new(), Vec::new());
-        for s in 0..4 * QUARTER + 200 {
-            let level = levels[(s / 97 % 8) as usize];
-            let reading = man.second(s, level, volts);
-            if restarts.contains(&s) {
-                tried = Engine::new(Arc::clone(&park), &tried.state_for_resume());
-            }
-            if !silent.iter().any(|(from, length)| (*from..from + length).contains(&s)) {
-                plain.hear(&reading);
-                tried.hear(&reading);
-                for engine in [&mut plain, &mut tried] {
-                    engine.hear(&hall(s, 1.0));
-                }
-            }
-            expected.extend(plain.tick(at(s)).entries);
-            found.extend(tried.tick(at(s)).entries);
-        }
-        let sign = if park_side { -1 } else { 1 };
-        let mut total = 0;
-        let mut opening = None;
-        let mut closing = [0, 0];
-        let mut lost_in_all = 0;
-        for nth in 1..4 {
-            let of = |entries: &[Entry], meter, positive| {
-                entry(entries, meter, positive, span(nth)).energy
-            };
-            for (meter, positive) in [("pcc", true), ("pcc", false), ("pcc-loss", true), ("pcc-loss", false)] {
-                prop_assert_eq!(of(&expected, meter, positive), of(&found, meter, positive));
-            }
-            let lost = [true, false].map(|positive| of(&found, "pcc-loss", positive));
-            let flows = settled(&park, &found, span(nth));
-            let [Ok(import), Ok(export)] = lost else {
-                // Both are gaps, for the time that was not known.
-                prop_assert!(flows.of(Flow::Import).is_err() && flows.of(Flow::Export).is_err());
-                opening = None;
-                (total, lost_in_all) = (0, 0);
-                continue;
-            };
-            let ends = [true, false].map(|positive| {
-                let register = entry(&found, "pcc", positive, span(nth));
-                (register.opening.unwrap().0, register.closing.unwrap().0)
-            });
-            opening.get_or_insert([ends[0].0, ends[1].0]);
-            closing = [ends[0].1, ends[1].1];
-            total += mwh(&flows, Flow::Import) - mwh(&flows, Flow::Export);
-            lost_in_all += import.0 + export.0;
-            // The balance of the interval holds with them.
-            prop_assert_eq!(
-                mwh(&flows, Flow::Load),
-                mwh(&flows, Flow::Import) - mwh(&flows, Flow::Export)
-            );
-            let iron = 425_000.0 * (volts / 400.0).powi(2);
-            prop_assert!((import.0 + export.0) as f64 >= iron - 3.0, "no less than the iron takes");
-        }
-        if let Some(opening) = opening {
-            let registers = (closing[0] - opening[0]) - (closing[1] - opening[1]);
-            prop_assert_eq!(total, registers + sign * lost_in_all);
-        }
+/// An hour and a half of 10 kW at the hall, and of what belongs to it at the grid.
+fn closes(park: &Arc<Park>, metered_w: f64) -> (f64, Vec<String>) {
+    let mut settings = Settings::default();
+    let nameplate = Facts {
+        accuracy: Told {
+            class: Some(Class::Percent(LOSSES_PCT)),
+            ..Told::default()
+        },
+        ..Facts::default()
+    };
+    settings.facts.insert("pcc-loss".to_owned(), nameplate);
+    let mut engine = Engine::judging(Arc::clone(park), &[], &settings);
+    let mut man = Meterman::default();
+    let mut last = None;
+    for s in 0..6 * QUARTER + 70 {
+        engine.hear(&man.second(s, metered_w, 400.0));
+        engine.hear(&hall(s, 10_000.0));
+        last = Some(engine.tick(at(s)).frame);
+    }
+    let frame = last.unwrap();
+    let nodes = &frame.closure.nodes;
+    let node = nodes
+        .iter()
+        .find(|node| &*node.name == "electricity")
+        .unwrap();
+    let residual = node.last.as_ref().unwrap().residual_wh.unwrap();
+    let found = frame.findings.iter().filter(|one| one.name == "balance");
+    (
+        residual,
+        found.map(|one| one.seen.what.to_string()).collect(),
+    )
+}
+
+#[test]
+fn the_books_close_on_either_side_of_the_transformer() {
+    let fixed = Power::from_watts(500.0).unwrap();
+    let stated = |boundary| {
+        let mut park = Arc::unwrap_or_clone(park(&WHOLE, boundary));
+        park.losses = Some(Losses {
+            fixed,
+            load_pct: 0.0,
+        });
+        Arc::new(park)
+    };
+    // 10 kW heat the windings with less than a watt.
+    #[rustfmt::skip]
+    let cases = [
+        // situation                           park                            meter W
+        ("the transformer is before it",       park(&WHOLE, Boundary::GridSide),  10_000.0),
+        ("so, with other losses as well",      stated(Boundary::GridSide),        10_500.0),
+        ("the transformer is behind it",       park(&WHOLE, Boundary::ParkSide),  11_700.6),
+        ("so, with other losses as well",      stated(Boundary::ParkSide),        12_200.7),
+    ];
+    for (situation, park, metered_w) in cases {
+        let (residual_wh, found) = closes(&park, metered_w);
+        assert!(residual_wh.abs() < 2.0, "{situation}: {residual_wh} Wh");
+        assert!(found.is_empty(), "{situation}: {found:?}");
+        // A park that hides as much as a transformer takes is found out.
+        let (residual_wh, found) = closes(&park, metered_w + 1_700.0);
+        assert!(
+            (residual_wh - 425.0).abs() < 3.0,
+            "{situation}: {residual_wh} Wh"
+        );
+        assert_eq!(found.len(), 1, "{situation}");
     }
 }

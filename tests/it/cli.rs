@@ -8,6 +8,7 @@ mod commission;
 mod demo;
 mod devices;
 mod kpi;
+mod losses;
 mod plan;
 mod probe;
 mod refusals;

@@ -7,6 +7,7 @@ mod day;
 mod documented;
 mod heat;
 mod reconcile;
+mod transformer;
 
 use serde_json::{Value, json};
 
@@ -73,7 +74,14 @@ fn list(value: &Value) -> &Vec<Value> {
 /// A file has the rules of its own: its content is 65, and a file that is not there 74.
 #[tokio::test]
 async fn a_file_that_cannot_be_used_is_65_and_one_that_cannot_be_read_74() {
-    let sums = ["heat", "counter", "day", "reconcile", "allocate"];
+    let sums = [
+        "heat",
+        "counter",
+        "day",
+        "reconcile",
+        "allocate",
+        "transformer",
+    ];
     #[rustfmt::skip]
     let cases: &[(&str, &str)] = &[
         ("",                    "EOF while parsing"),
