@@ -34,6 +34,7 @@ pub const ASSETS: &[Asset] = &[
     Asset { path: "/assets/app.css",    mime: CSS,    bytes: include_bytes!("assets/app.css") },
     Asset { path: "/assets/icon.svg",   mime: SVG,    bytes: include_bytes!("assets/icon.svg") },
     Asset { path: "/assets/app.js",     mime: SCRIPT, bytes: include_bytes!("assets/app.js") },
+    Asset { path: "/assets/books.js",   mime: SCRIPT, bytes: include_bytes!("assets/books.js") },
     Asset { path: "/assets/cards.js",   mime: SCRIPT, bytes: include_bytes!("assets/cards.js") },
     Asset { path: "/assets/chart.js",   mime: SCRIPT, bytes: include_bytes!("assets/chart.js") },
     Asset { path: "/assets/day.js",     mime: SCRIPT, bytes: include_bytes!("assets/day.js") },

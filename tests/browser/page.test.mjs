@@ -81,6 +81,31 @@ test('a silent meter leaves dashes that name it, and no total without it', async
   await done(page);
 });
 
+test('what cannot be true and what does not close is said, with what to do', async () => {
+  const page = await open(browser, GAPS_URL);
+  assert.equal(await textOf(page, '#warnings'), 'Findings: 1 · Not closing: 1');
+  const found = await textOf(page, '#findings');
+  assert.match(found, /Value stands still.*workshops.*14:0\d/);
+  assert.match(found, /equal samples in a row 310 \(limit 12\): the gateway repeats itself\. To do: restart/);
+  const rows = await page.$$eval('#closure tr', (nodes) => nodes.map((node) => node.textContent));
+  assert.match(rows[0], /^Electricitydoes not close\u22128\.40\u00a0kWh ± 2\.00\u00a0kWh$/);
+  assert.match(rows[1], /^Heatcloses0\.31/);
+  assert.match(rows[2], /^Heat networkcannot be judged--$/);
+  assert.equal(rows[3], 'what is lost on the way has no meter');
+  assert.match(rows[4], /^behind workshopsdoubtful7\.10/);
+  assert.equal(await textOf(page, '#closure-count'), '1 of 3 close');
+  assert.equal(await textOf(page, '#suspects'), 'fits least: workshops');
+  await page.click('#lang');
+  assert.match(await textOf(page, '#findings'), /数值停滞/);
+  assert.match(await textOf(page, '#closure'), /不闭合.*闭合.*无法判断/);
+  assert.equal(await textOf(page, '#warnings'), '异常 1 项 · 不闭合 1 项');
+  await shot(page, 'books-zh-1280', true);
+  await done(page);
+  const fair = await open(browser, FAIR_URL);
+  assert.equal(await textOf(fair, '#findings'), 'Nothing that cannot be true.');
+  await done(fair);
+});
+
 test('the name of a meter is text, whatever it says', async () => {
   const page = await open(browser, GAPS_URL);
   assert.match(await textOf(page, '#meters'), /<img src=x onerror=alert\(1\)>/);

@@ -114,7 +114,7 @@ test('every term has both languages, and every term asked for is there', () => {
   for (const [, key] of sources.matchAll(/\bt\('(\w+)'/g)) assert.ok(TERMS[key], key);
   for (const [, key] of sources.matchAll(/data-t="(\w+)"/g)) assert.ok(TERMS[key], key);
   for (const key of Object.keys(TERMS)) {
-    const used = sources.includes(`'${key}'`) || sources.includes(`"${key}"`) || /^(role|reason|q)_/.test(key);
+    const used = sources.includes(`'${key}'`) || sources.includes(`"${key}"`) || /^(role|reason|q|check|state|node)_/.test(key);
     assert.ok(used, `${key} is used`);
   }
 });

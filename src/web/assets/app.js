@@ -1,6 +1,7 @@
 // @ts-check
 // The page: the stream in, the parts of the page out.
 
+import * as books from './books.js';
 import * as cards from './cards.js';
 import { Day } from './day.js';
 import { byId, dress, el, say } from './dom.js';
@@ -42,6 +43,7 @@ function render() {
   const rows = beside ? Math.max(...models.flatMap((model) => [model.left.length, model.right.length])) : 0;
   balance('electricity', models[0], live.electricity, live.electricity.load.w, rows);
   balance('heat', models[1], live.heat, heatIn(live.heat), rows);
+  books.render(live);
   say(byId('about'), `Sunledger ${live.version} · ${live.park} · ${live.time_zone}`);
   tick();
 }
@@ -73,6 +75,9 @@ function tick() {
   say(byId('data-time'), clock(Date.parse(live.at), offset));
   say(byId('stored-until'), live.stored_until ? clock(Date.parse(live.stored_until), offset) : '--');
   const warnings = [];
+  if (live.findings.length) warnings.push(t('findings_count', { n: live.findings.length }));
+  const open = (live.closure?.nodes ?? []).filter((node) => node.standing).length;
+  if (open) warnings.push(t('open_nodes', { n: open }));
   if (live.clock === 'untrusted') warnings.push(t('clock_untrusted'));
   if (Math.abs(Date.now() - now) > CLOCK_MS) warnings.push(t('browser_clock', { age: age(Math.abs(Date.now() - now) / 1000) }));
   say(byId('warnings'), warnings.join(' · '));

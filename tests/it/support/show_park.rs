@@ -8,11 +8,15 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use sunledger::domain::closure::{Judged, NodeView, Reconciliation, State, Suspect, SuspectMeter};
 use sunledger::domain::flow::{Energies, FLOWS, Flow, Flows, Known, Powers, Stated};
 use sunledger::domain::interval::{Interval, Span};
+use sunledger::domain::meter::Carrier;
+use sunledger::domain::plausibility::{Finding, Seen};
 use sunledger::domain::provenance::Made;
 use sunledger::domain::quality::{Gaps, Quality, Reason};
 use sunledger::domain::units::MilliwattHours;
+use sunledger::engine::Closure;
 use sunledger::web::live::Place;
 use sunledger::web::{Frame, IntervalSource, LiveView, MeterView, Ratios, SinkView};
 
@@ -301,6 +305,10 @@ pub fn view(story: Story, now: Timestamp, hour: f64) -> LiveView {
         from: Some(now - SignedDuration::from_hours(14)),
     };
     view.meters = meters(story, hour);
+    if story == Story::Gaps {
+        view.findings = Arc::new([finding(now)]);
+        view.closure = Arc::new(closure(now));
+    }
     view.sinks = vec![SinkView {
         name: "local".into(),
         backlog_points: 0,
@@ -312,6 +320,91 @@ pub fn view(story: Story, now: Timestamp, hour: f64) -> LiveView {
 }
 
 /// The hour a story is told at.
+/// A finding of the park with gaps.
+fn finding(now: Timestamp) -> Finding {
+    Finding {
+        check: 6,
+        name: "stuck_value",
+        meters: vec!["workshops".into()],
+        since: now - SignedDuration::from_mins(25),
+        seen: Seen {
+            what: "equal samples in a row".into(),
+            value: 310.0,
+            limit: 12.0,
+            unit: "".into(),
+            cause: "the gateway repeats itself".into(),
+            remedy: "restart the device or its gateway, and look at its firmware".into(),
+        },
+    }
+}
+
+/// Whether its books close: one does, one does not, one cannot be judged.
+fn closure(now: Timestamp) -> Closure {
+    let start = now - SignedDuration::from_mins(30);
+    let node = |name: &str, carrier, state, residual_wh: Option<f64>| {
+        let judged = Judged {
+            span: Span {
+                start,
+                end: start + SignedDuration::from_mins(15),
+            },
+            state,
+            residual_wh,
+            uncertainty_wh: residual_wh.map(|_| 2_000.0),
+            z: residual_wh.map(|wh| wh / 2_000.0),
+            missing: Vec::new(),
+            why: residual_wh
+                .is_none()
+                .then(|| "what is lost on the way has no meter".into()),
+        };
+        NodeView {
+            name: name.into(),
+            carrier,
+            last: Some(judged),
+            since: Some(start),
+            row: 3,
+            standing: state == State::DoesNotClose,
+            past: Vec::new(),
+        }
+    };
+    let suspect = SuspectMeter {
+        meter: "workshops".into(),
+        read_wh: 61_600.0,
+        reconciled_wh: 62_500.0,
+    };
+    Closure {
+        nodes: vec![
+            node(
+                "electricity",
+                Carrier::Electricity,
+                State::DoesNotClose,
+                Some(-8_400.0),
+            ),
+            node("heat", Carrier::Heat, State::Closes, Some(312.0)),
+            node("heat network", Carrier::Heat, State::CannotBeJudged, None),
+            node(
+                "behind workshops",
+                Carrier::Electricity,
+                State::Doubtful,
+                Some(7_100.0),
+            ),
+        ],
+        reconciliation: Some(Reconciliation {
+            chi_square: Some(17.6),
+            limit: Some(3.84),
+            degrees: 1,
+            passes: Some(false),
+            suspects: vec![Suspect {
+                meters: vec![suspect],
+                z: 4.2,
+            }],
+            unchecked: Vec::new(),
+            computed: Vec::new(),
+            failed: None,
+        }),
+        drifts: Vec::new(),
+    }
+}
+
 pub fn hour(story: Story) -> f64 {
     match story {
         Story::Fair | Story::Gaps => 14.535,

@@ -65,3 +65,13 @@ async fn an_open_finding_stands_in_the_live_json_and_in_the_metrics() {
         );
     }
 }
+
+/// The page has words for every check, in both languages.
+#[test]
+fn every_check_has_its_words_on_the_page() {
+    let terms = include_str!("../../../src/web/assets/terms.js");
+    for row in CHECKS {
+        let term = format!("  check_{}: [", row.name);
+        assert!(terms.contains(&term), "{}", row.name);
+    }
+}
