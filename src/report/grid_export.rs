@@ -13,8 +13,10 @@ use jiff::tz::TimeZone;
 use serde_json::{Value as Json, json};
 
 use crate::domain::boundary::Netting;
+use crate::domain::codes::letter;
 use crate::domain::flow::{Flow, Known, Stated};
 use crate::domain::interval::{Interval, Span};
+use crate::domain::provenance::Made;
 use crate::domain::quality::{Gaps, Quality, Reason};
 use crate::domain::time::{rfc3339, slots};
 use crate::domain::units::{MilliwattHours, to_f64};
@@ -85,6 +87,14 @@ impl Row {
             })
             .max()
             .unwrap_or(Quality::Missing)
+    }
+
+    /// The letter of interval data that fits the row; what is reported is closed.
+    #[must_use]
+    pub fn letter(&self) -> char {
+        let known = self.energies.iter().filter_map(|one| one.as_ref().ok());
+        let made = known.fold(Made::NOTHING, |made, one| made.and(one.made));
+        letter(self.quality(), made, true)
     }
 
     /// Least coverage of what the park measures, percent.
@@ -258,6 +268,7 @@ pub fn json(report: &GridExport) -> String {
             );
         }
         object.insert("quality".to_owned(), json!(row.quality().name()));
+        object.insert("letter".to_owned(), json!(row.letter()));
         object.insert(
             "coverage_pct".to_owned(),
             json!((coverage * 100.0).round() / 100.0),
