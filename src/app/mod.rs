@@ -308,6 +308,27 @@ impl web::IntervalSource for Intervals {
         read_intervals(&self.dir, from, to).map_err(|error| error.to_string())
     }
 
+    fn meter(
+        &self,
+        meter: &str,
+        from: jiff::Timestamp,
+        to: jiff::Timestamp,
+    ) -> Result<Option<Vec<web::MeterEntry>>, String> {
+        if self.park.meter(meter).is_none() {
+            return Ok(None);
+        }
+        let read = || LedgerReader::open(&self.dir)?.meter_entries(meter, from, to);
+        let entries = read()
+            .map_err(|error: StoreError| error.to_string())?
+            .into_iter();
+        let entries = entries.map(|(entry, revision, closed)| web::MeterEntry {
+            entry,
+            revision,
+            closed,
+        });
+        Ok(Some(entries.collect()))
+    }
+
     fn report(
         &self,
         name: &'static str,

@@ -93,19 +93,35 @@ fn attribute_given<N: Amount>(
     }
 }
 
+/// The flows by source and destination, in the order of [`Attribution::named`].
+pub const NAMES: [&str; 7] = [
+    "generation_to_load",
+    "generation_to_battery",
+    "generation_to_grid",
+    "battery_to_load",
+    "battery_to_grid",
+    "grid_to_load",
+    "grid_to_battery",
+];
+
 impl<N: Copy> Attribution<N> {
     /// Every flow with its name, by source and destination.
     #[must_use]
     pub fn named(&self) -> [(&'static str, N); 7] {
-        [
-            ("generation_to_load", self.generation_to_load),
-            ("generation_to_battery", self.generation_to_battery),
-            ("generation_to_grid", self.generation_to_grid),
-            ("battery_to_load", self.battery_to_load),
-            ("battery_to_grid", self.battery_to_grid),
-            ("grid_to_load", self.grid_to_load),
-            ("grid_to_battery", self.grid_to_battery),
-        ]
+        let values = [
+            self.generation_to_load,
+            self.generation_to_battery,
+            self.generation_to_grid,
+            self.battery_to_load,
+            self.battery_to_grid,
+            self.grid_to_load,
+            self.grid_to_battery,
+        ];
+        let mut named = NAMES.map(|name| (name, self.generation_to_load));
+        for (place, value) in named.iter_mut().zip(values) {
+            place.1 = value;
+        }
+        named
     }
 }
 
@@ -140,13 +156,19 @@ fn of<N: Amount>(flows: &Flows<N>, shaped: bool) -> Stated<Attribution<N>> {
 }
 
 /// Who feeds whom at a moment, watt.
-#[must_use]
+///
+/// # Errors
+///
+/// The gaps of the flows that it rests on.
 pub fn of_powers(powers: &Powers) -> Stated<Attribution<f64>> {
     of(powers, false)
 }
 
 /// Who fed whom in an interval.
-#[must_use]
+///
+/// # Errors
+///
+/// The gaps of the flows that it rests on.
 pub fn of_energies(flows: &Energies) -> Stated<Attribution<MilliwattHours>> {
     of(flows, true)
 }

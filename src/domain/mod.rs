@@ -6,6 +6,7 @@ pub mod balance;
 pub mod boundary;
 pub mod carbon;
 pub mod closure;
+pub mod codes;
 pub mod commission;
 pub mod compensation;
 pub mod counter;

@@ -44,25 +44,21 @@ pub struct QualityRow {
     pub name: &'static str,
     /// Its integer in InfluxDB.
     pub code: i64,
-    /// The internal letter of interval data (validated, interpolated, …).
+    /// The letter of interval data; [`super::codes`] says what it is called elsewhere.
     pub letter: char,
-    /// NEM12 quality flag and method.
-    pub nem12: &'static str,
-    /// ESPI `ReadingQuality`.
-    pub espi: u8,
 }
 
 /// Every quality there is, in order of its integer.
 #[rustfmt::skip]
 pub const QUALITIES: &[QualityRow] = &[
-    QualityRow { quality: Quality::Good,         name: "good",         code: 0, letter: 'A', nem12: "A",   espi: 17 },
-    QualityRow { quality: Quality::Interpolated, name: "interpolated", code: 1, letter: 'I', nem12: "S17", espi: 9 },
-    QualityRow { quality: Quality::Estimated,    name: "estimated",    code: 2, letter: 'L', nem12: "S14", espi: 8 },
-    QualityRow { quality: Quality::Derived,      name: "derived",      code: 3, letter: 'C', nem12: "S12", espi: 11 },
-    QualityRow { quality: Quality::Manual,       name: "manual",       code: 4, letter: 'C', nem12: "S18", espi: 7 },
-    QualityRow { quality: Quality::Stale,        name: "stale",        code: 5, letter: 'X', nem12: "S17", espi: 10 },
-    QualityRow { quality: Quality::Suspect,      name: "suspect",      code: 6, letter: 'X', nem12: "S18", espi: 10 },
-    QualityRow { quality: Quality::Missing,      name: "missing",      code: 7, letter: 'N', nem12: "N",   espi: 16 },
+    QualityRow { quality: Quality::Good,         name: "good",         code: 0, letter: 'A' },
+    QualityRow { quality: Quality::Interpolated, name: "interpolated", code: 1, letter: 'I' },
+    QualityRow { quality: Quality::Estimated,    name: "estimated",    code: 2, letter: 'L' },
+    QualityRow { quality: Quality::Derived,      name: "derived",      code: 3, letter: 'C' },
+    QualityRow { quality: Quality::Manual,       name: "manual",       code: 4, letter: 'C' },
+    QualityRow { quality: Quality::Stale,        name: "stale",        code: 5, letter: 'X' },
+    QualityRow { quality: Quality::Suspect,      name: "suspect",      code: 6, letter: 'X' },
+    QualityRow { quality: Quality::Missing,      name: "missing",      code: 7, letter: 'N' },
 ];
 
 impl Quality {

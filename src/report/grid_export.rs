@@ -13,8 +13,10 @@ use jiff::tz::TimeZone;
 use serde_json::{Value as Json, json};
 
 use crate::domain::boundary::Netting;
+use crate::domain::codes::letter;
 use crate::domain::flow::{Flow, Known, Stated};
 use crate::domain::interval::{Interval, Span};
+use crate::domain::provenance::Made;
 use crate::domain::quality::{Gaps, Quality, Reason};
 use crate::domain::relations::GapPolicy;
 use crate::domain::time::{rfc3339, slots};
@@ -119,6 +121,14 @@ impl Row {
             })
             .reduce(Quality::worst)
             .unwrap_or(Quality::Missing)
+    }
+
+    /// The letter of interval data that fits the row; what is reported is closed.
+    #[must_use]
+    pub fn letter(&self) -> char {
+        let known = self.energies.iter().filter_map(|one| one.as_ref().ok());
+        let made = known.fold(Made::NOTHING, |made, one| made.and(one.made));
+        letter(self.quality(), made, true)
     }
 
     /// Least coverage of what the park measures, percent.
@@ -292,6 +302,7 @@ pub fn json(report: &GridExport) -> String {
             );
         }
         object.insert("quality".to_owned(), json!(row.quality().name()));
+        object.insert("letter".to_owned(), json!(row.letter()));
         object.insert(
             "coverage_pct".to_owned(),
             json!((coverage * 100.0).round() / 100.0),

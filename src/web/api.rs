@@ -13,21 +13,28 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use serde::ser::SerializeMap;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use super::live::Place;
 use super::server::Shared;
-use crate::domain::flow::{Energies, Stated};
-use crate::domain::interval::Interval;
-use crate::domain::quality::Quality;
-use crate::domain::units::MilliwattHours;
+use crate::domain::interval::{Entry, Interval};
 
 /// Longest stretch of one answer: a leap year.
 const MAX_DAYS: i64 = 366;
 /// Most intervals of one answer: a quarter of quarter hours, and about 15 MB.
 const MAX_INTERVALS: i64 = 10_000;
+
+/// What a channel of a meter moved in an interval, as the ledger says it last.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MeterEntry {
+    /// What it says.
+    pub entry: Entry,
+    /// 1 for the first word of a closed interval; each that was followed by another counts.
+    pub revision: i64,
+    /// Whether its interval is closed.
+    pub closed: bool,
+}
 
 /// Where closed intervals come from.
 pub trait IntervalSource: Send + Sync {
@@ -38,6 +45,21 @@ pub trait IntervalSource: Send + Sync {
     ///
     /// A sentence for people that names no secret.
     fn intervals(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Interval>, String>;
+
+    /// What a meter moved in the intervals that start in `[from, to)`, in order of time;
+    /// none where no meter is called that. Called like the other.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for people that names no secret.
+    fn meter(
+        &self,
+        _meter: &str,
+        _from: Timestamp,
+        _to: Timestamp,
+    ) -> Result<Option<Vec<MeterEntry>>, String> {
+        Ok(None)
+    }
 
     /// A report by its name over the closed intervals in `[from, to)`, as JSON; or, where
     /// the configuration does not ask for it, what it lacks. Called like the other.
@@ -57,25 +79,25 @@ pub trait IntervalSource: Send + Sync {
 
 /// Why a question has no answer.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Problem {
+pub(super) struct Problem {
     error: String,
     remedy: String,
 }
 
 impl Problem {
-    fn new(error: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(super) fn new(error: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             error: error.into(),
             remedy: remedy.into(),
         }
     }
 
-    fn with(self, code: StatusCode) -> Response {
+    pub(super) fn with(self, code: StatusCode) -> Response {
         (code, Json(self)).into_response()
     }
 }
 
-fn json(bytes: Bytes) -> Response {
+pub(super) fn json(bytes: Bytes) -> Response {
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -93,53 +115,8 @@ pub(super) async fn live(State(shared): State<Shared>) -> Response {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Ends {
-    from: Option<String>,
-    to: Option<String>,
-}
-
-/// `GET /api/v1/intervals?from&to`
-pub(super) async fn intervals(State(shared): State<Shared>, ends: AskedEnds) -> Response {
-    let place = Arc::clone(&shared.place);
-    let (from, to) = match asked(ends, &place) {
-        Ok(stretch) => stretch,
-        Err(problem) => return problem.with(StatusCode::BAD_REQUEST),
-    };
-    let frame = Arc::clone(&shared.services.live.borrow());
-    let source = Arc::clone(&shared.services.intervals);
-    let work = move || {
-        let mut found: Vec<Arc<Interval>> = source
-            .intervals(from, to)?
-            .into_iter()
-            .map(Arc::new)
-            .collect();
-        let wanted = |interval: &&Arc<Interval>| (from..to).contains(&interval.span.start);
-        for open in frame.open().iter().filter(wanted) {
-            // An interval that closed a moment ago is in both; the ledger's word counts.
-            if found
-                .iter()
-                .all(|known| known.span.start != open.span.start)
-            {
-                found.push(Arc::clone(open));
-            }
-        }
-        found.sort_by_key(|interval| interval.span.start);
-        let answer = IntervalsJson {
-            park: &place.id,
-            time_zone: place.zone_name(from),
-            from: place.rfc3339(from),
-            to: place.rfc3339(to),
-            intervals: found.iter().map(|one| interval_json(one, &place)).collect(),
-        };
-        serde_json::to_vec(&answer).map_err(|error| error.to_string())
-    };
-    let error = match tokio::task::spawn_blocking(work).await {
-        Ok(Ok(bytes)) => return json(Bytes::from(bytes)),
-        Ok(Err(error)) => error,
-        Err(join) => join.to_string(),
-    };
-    warn!(error, "Intervals could not be read.");
-    let remedy = "the journal of the daemon says more";
-    Problem::new(error, remedy).with(StatusCode::INTERNAL_SERVER_ERROR)
+    pub(super) from: Option<String>,
+    pub(super) to: Option<String>,
 }
 
 /// `GET /api/v1/allocation?from&to`
@@ -189,7 +166,7 @@ fn asked(ends: AskedEnds, place: &Place) -> Result<(Timestamp, Timestamp), Probl
 }
 
 /// The stretch `[from, to)` that a query asks for.
-fn stretch(ends: &Ends, place: &Place) -> Result<(Timestamp, Timestamp), Problem> {
+pub(super) fn stretch(ends: &Ends, place: &Place) -> Result<(Timestamp, Timestamp), Problem> {
     let (from, _) = instant("from", ends.from.as_deref(), place)?;
     let (to, day_after) = instant("to", ends.to.as_deref(), place)?;
     let to = day_after.unwrap_or(to);
@@ -252,78 +229,6 @@ fn instant(
             format!("`{end}` is neither a date nor an instant: {said:?}"),
             REMEDY,
         )),
-    }
-}
-
-#[derive(Serialize)]
-struct IntervalsJson<'a> {
-    park: &'a str,
-    time_zone: String,
-    from: String,
-    to: String,
-    intervals: Vec<IntervalJson<'a>>,
-}
-
-#[derive(Serialize)]
-struct IntervalJson<'a> {
-    start: String,
-    end: String,
-    state: &'static str,
-    revision: i64,
-    flows: FlowsJson<'a>,
-}
-
-struct FlowsJson<'a>(&'a Energies);
-
-impl Serialize for FlowsJson<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for (row, stated) in self.0.iter() {
-            map.serialize_entry(row.name, &energy_json(stated))?;
-        }
-        map.end()
-    }
-}
-
-#[derive(Serialize)]
-struct EnergyJson<'a> {
-    wh: Option<String>,
-    quality: Quality,
-    coverage_pct: f64,
-    missing: Vec<&'a str>,
-    provenance: Vec<&'static str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    methods: Vec<&'static str>,
-}
-
-fn energy_json(stated: &Stated<MilliwattHours>) -> EnergyJson<'_> {
-    match stated {
-        Ok(known) => EnergyJson {
-            wh: Some(known.value.to_wh_string()),
-            quality: known.quality,
-            coverage_pct: known.coverage_pct,
-            missing: Vec::new(),
-            provenance: known.made.names(),
-            methods: known.made.methods(),
-        },
-        Err(gaps) => EnergyJson {
-            wh: None,
-            quality: Quality::Missing,
-            coverage_pct: 0.0,
-            missing: gaps.meters(),
-            provenance: Vec::new(),
-            methods: Vec::new(),
-        },
-    }
-}
-
-fn interval_json<'a>(interval: &'a Interval, place: &Place) -> IntervalJson<'a> {
-    IntervalJson {
-        start: place.rfc3339(interval.span.start),
-        end: place.rfc3339(interval.span.end),
-        state: if interval.closed { "closed" } else { "open" },
-        revision: interval.revision,
-        flows: FlowsJson(&interval.flows),
     }
 }
 

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use super::attribution::PowersAttribution;
 use super::closure::ClosureJson;
 use super::live::{HeatView, LiveView, MeterView, Place, VERSION, seconds};
 use super::plant::UnitJson;
@@ -148,6 +149,7 @@ struct LiveJson<'a> {
     version: &'static str,
     electricity: BalanceJson<'a>,
     heat: BalanceJson<'a>,
+    attribution: PowersAttribution<'a>,
     netting: Option<&'static str>,
     netting_window_s: Option<f64>,
     register_mode: Option<&'static str>,
@@ -182,6 +184,7 @@ impl Serialize for LiveView {
             version: VERSION,
             electricity: balance(Carrier::Electricity),
             heat: balance(Carrier::Heat),
+            attribution: PowersAttribution(&self.powers),
             netting: self.netting.map(Netting::name),
             netting_window_s: self.netting.and_then(Netting::window_s),
             register_mode: self.register_mode,

@@ -17,10 +17,12 @@
 
 pub mod api;
 pub mod assets;
+mod attribution;
 mod closure;
 pub mod frame;
 pub mod guard;
 pub mod health;
+mod intervals;
 pub mod live;
 pub mod metrics;
 mod plant;
@@ -28,7 +30,7 @@ mod seats;
 pub mod server;
 pub mod stream;
 
-pub use api::IntervalSource;
+pub use api::{IntervalSource, MeterEntry};
 pub use frame::Frame;
 pub use health::Health;
 pub use live::{LiveView, MeterView, Ratios, SinkView};

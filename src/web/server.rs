@@ -213,7 +213,7 @@ fn router(shared: &Shared) -> Router {
         .route("/assets/{name}", get(assets::file))
         .route("/api/v1/live", get(api::live))
         .route("/api/v1/live/stream", get(stream::stream))
-        .route("/api/v1/intervals", get(api::intervals))
+        .route("/api/v1/intervals", get(super::intervals::intervals))
         .route("/api/v1/allocation", get(api::allocation))
         .route("/api/v1/carbon", get(api::carbon))
         .route("/api/v1/health", get(health::health))

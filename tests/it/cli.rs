@@ -7,6 +7,7 @@ mod check;
 mod commission;
 mod demo;
 mod devices;
+mod explain;
 mod kpi;
 mod losses;
 mod plan;

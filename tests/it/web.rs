@@ -153,6 +153,11 @@ async fn the_live_json_has_the_names_that_others_rely_on() {
     }
     let export = &live["electricity"]["export"];
     assert!(export["w"].as_f64().unwrap() > 0.0);
+    let fed = |name: &str| live["attribution"]["w"][name].as_f64().unwrap();
+    let off = fed("generation_to_grid") + fed("battery_to_grid") - export["w"].as_f64().unwrap();
+    assert!(off.abs() < 1e-6, "{off}");
+    assert_eq!(live["attribution"]["quality"], "good");
+    assert_eq!(live["attribution"]["w"].as_object().unwrap().len(), 7);
     assert_eq!(export["age_s"], 0.6);
     assert_eq!(export["quality"], "good");
     assert_eq!(export["gaps"], json!([]));
@@ -184,6 +189,9 @@ async fn a_silent_meter_is_null_with_its_gap_and_never_zero() {
         assert_eq!(flow["gaps"], gap, "{name}");
     }
     assert!(live["electricity"]["export"]["w"].as_f64().unwrap() > 0.0);
+    let gap = json!([{"meter": show_park::SILENT, "reason": "timeout"}]);
+    assert_eq!(live["attribution"]["gaps"], gap);
+    assert_eq!(live["attribution"]["w"]["grid_to_load"], Value::Null);
     assert_eq!(live["ratios"]["self_sufficiency"], Value::Null);
     let meters = live["meters"].as_array().unwrap();
     let silent = meters.iter().find(|meter| meter["id"] == show_park::SILENT);
@@ -266,6 +274,7 @@ async fn the_day_is_its_closed_intervals_and_the_running_one() {
         keys(export),
         [
             "coverage_pct",
+            "letter",
             "methods",
             "missing",
             "provenance",
@@ -278,6 +287,26 @@ async fn the_day_is_its_closed_intervals_and_the_running_one() {
     let wh = export["wh"].as_str().unwrap();
     assert_eq!(wh.split_once('.').unwrap().1.len(), 3, "{wh}");
     assert_eq!(export["coverage_pct"], 100.0);
+    let names = |value: &Value| {
+        let mut names = keys(value);
+        names.sort_unstable();
+        names
+    };
+    let attribution = &intervals[40]["attribution"];
+    assert_eq!(
+        names(attribution),
+        ["coverage_pct", "missing", "quality", "wh"]
+    );
+    let milli = |wh: &Value| {
+        wh.as_str()
+            .unwrap()
+            .replace('.', "")
+            .parse::<i64>()
+            .unwrap()
+    };
+    let fed = |name: &str| milli(&attribution["wh"][name]);
+    let own = milli(&flows["generation"]["wh"]) - milli(&flows["self_consumption"]["wh"]);
+    assert_eq!(fed("generation_to_grid"), own);
     let path = "/api/v1/intervals?from=2026-06-03T14:00:00%2B08:00&to=2026-06-03T14:30:00%2B08:00";
     let answer = get(server.address, path).await.json();
     assert_eq!(answer["intervals"].as_array().unwrap().len(), 2);
@@ -291,8 +320,13 @@ async fn an_unknown_energy_is_null_and_names_the_meters() {
     let flow = &answer["intervals"][0]["flows"]["generation"];
     assert_eq!(
         *flow,
-        json!({"wh": null, "quality": "missing", "coverage_pct": 0.0, "missing": [show_park::SILENT], "provenance": []})
+        json!({"wh": null, "quality": "missing", "letter": "N", "coverage_pct": 0.0, "missing": [show_park::SILENT], "provenance": []})
     );
+    let attribution = &answer["intervals"][0]["attribution"];
+    assert_eq!(attribution["missing"], json!([show_park::SILENT]));
+    for (name, wh) in attribution["wh"].as_object().unwrap() {
+        assert_eq!(*wh, Value::Null, "{name}");
+    }
 }
 
 #[tokio::test]
@@ -318,6 +352,15 @@ async fn a_bad_question_is_answered_with_what_would_be_right() {
         assert!(!problem["error"].as_str().unwrap().is_empty());
         assert!(!problem["remedy"].as_str().unwrap().is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_meter_that_there_is_not_has_no_intervals() {
+    let server = Server::usual();
+    let path = "/api/v1/intervals?from=2026-06-03&to=2026-06-03&meter=nobody";
+    let answer = get(server.address, path).await;
+    assert_eq!(answer.code, 404);
+    assert_eq!(answer.json()["error"], "no meter is called \"nobody\"");
 }
 
 /// A ledger that cannot be read.

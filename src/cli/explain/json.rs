@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json, json};
 use super::{agreement, multiplier, provenance};
 use crate::app::explain::{Contribution, Explained, Explanation, Input};
 use crate::config::Setup;
+use crate::domain::attribution::NAMES;
 use crate::domain::event::MeterEvent;
 use crate::domain::flow::Stated;
 use crate::domain::interval::Entry;
@@ -62,7 +63,7 @@ fn attribution(found: &Explanation) -> Json {
             "quality": Quality::Missing.name(),
             "coverage_pct": 0.0,
             "missing": gaps.list(),
-            "wh": null,
+            "wh": NAMES.map(|name| (name.to_owned(), Json::Null)).into_iter().collect::<Map<_, _>>(),
         }),
     }
 }

@@ -26,12 +26,15 @@ pub struct Sample {
     pub watts: f64,
 }
 
+/// What lies around the start and around the end of an interval: the last before it or at
+/// it, and the first after it.
+pub type Ends<T> = [(Option<T>, Option<T>); 2];
+
 /// Power, integrated over an interval.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PowerTrace {
-    /// Around the start and around the end: the last sample before it or at it, and the
-    /// first after it.
-    pub ends: [(Option<Sample>, Option<Sample>); 2],
+    /// The samples around both ends.
+    pub ends: Ends<Sample>,
     /// Samples inside.
     pub samples: usize,
     /// The longest time between two that touch the interval, ms.
@@ -55,7 +58,7 @@ pub struct HeatSum {
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeatTrace {
     /// The looks around the start and around the end.
-    pub ends: [(Option<Look>, Option<Look>); 2],
+    pub ends: Ends<Look>,
     /// What says what passes: the name of the quantity.
     pub quantity: &'static str,
     /// Its unit.
@@ -88,11 +91,7 @@ pub struct HeatTrace {
 }
 
 /// The neighbours of both ends, and the longest gap that touches the interval.
-fn around<T: Copy>(
-    all: &[T],
-    at: impl Fn(&T) -> i64,
-    span: Span,
-) -> ([(Option<T>, Option<T>); 2], usize, i64) {
+fn around<T: Copy>(all: &[T], at: impl Fn(&T) -> i64, span: Span) -> (Ends<T>, usize, i64) {
     let (start, end) = (ms(span.start), ms(span.end));
     let neighbours = |moment: i64| {
         let before = all.iter().rev().find(|one| at(one) <= moment);

@@ -26,14 +26,14 @@ use crate::domain::quality::Quality;
 use crate::domain::snapshot::Reading;
 use crate::domain::units::MilliwattHours;
 
-pub use integral::{HeatSum, HeatTrace, PowerTrace, Sample};
+pub use integral::{Ends, HeatSum, HeatTrace, PowerTrace, Sample};
 pub use register::{Boundary, By, Knot, RegisterTrace, Segment, Worth};
 
 /// What a channel did in an interval.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Trace {
     /// Its register counted.
-    Register(RegisterTrace),
+    Register(Box<RegisterTrace>),
     /// Its power was integrated.
     Power(PowerTrace),
     /// Its heat was counted from what passed.
@@ -78,7 +78,7 @@ pub fn trace(
     Some(match origin(own, channel)? {
         Origin::Register(point) => {
             let traced = register::trace(own, channel, point, span, readings, events)?;
-            Trace::Register(traced)
+            Trace::Register(Box::new(traced))
         }
         from @ Origin::Power => {
             let point = own.power_point(channel.carrier)?;

@@ -84,7 +84,7 @@ fn register(readings: &[Reading], nth: i64, events: &[MeterEvent]) -> RegisterTr
     let readings: Vec<&Reading> = readings.iter().collect();
     let park = park("energy_import");
     match trace(&park, 0, IMPORT, quarter(nth), &readings, events) {
-        Some(Trace::Register(traced)) => traced,
+        Some(Trace::Register(traced)) => *traced,
         other => panic!("{other:?}"),
     }
 }

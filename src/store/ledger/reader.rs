@@ -154,6 +154,22 @@ impl LedgerReader {
         read().map_err(StoreError::ledger(&self.path))
     }
 
+    /// What is known last of every channel of a meter in spans that start in `[from, to)`:
+    /// the entry, its revision from 1, and whether its span is closed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Ledger`].
+    pub fn meter_entries(
+        &self,
+        meter: &str,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<(Entry, i64, bool)>, StoreError> {
+        let read = || rows::meter_entries(&self.connection, meter, from, to);
+        read().map_err(StoreError::ledger(&self.path))
+    }
+
     /// Means of sensors in the spans that start in `[from, to)`, in the order of spans; none
     /// where a version before this one kept the ledger and no newer one has opened it.
     ///

@@ -85,6 +85,33 @@ pub(super) fn entries_between(
     rows.collect()
 }
 
+/// Every entry of a meter in the spans that start in `[from, to)`, with how often it was
+/// said, and whether the span is closed.
+pub(super) fn meter_entries(
+    connection: &Connection,
+    meter: &str,
+    from: Timestamp,
+    to: Timestamp,
+) -> rusqlite::Result<Vec<(Entry, i64, bool)>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT meter, carrier, positive, mwh, reason, quality, coverage_pct, opening, closing,
+             made, start_ms, end_ms,
+             1 + (SELECT count(*) FROM entry_before AS b
+                  WHERE b.start_ms = e.start_ms AND b.end_ms = e.end_ms AND b.meter = e.meter
+                    AND b.carrier = e.carrier AND b.positive = e.positive),
+             EXISTS (SELECT 1 FROM closed AS c
+                     WHERE c.start_ms = e.start_ms AND c.end_ms = e.end_ms)
+         FROM entry AS e WHERE start_ms >= ?1 AND start_ms < ?2 AND meter = ?3
+         ORDER BY start_ms, end_ms, carrier, positive DESC",
+    )?;
+    let asked = params![from.as_millisecond(), to.as_millisecond(), meter];
+    let rows = statement.query_map(asked, |row| {
+        let span = span(row.get(10)?, row.get(11)?);
+        Ok((entry(row, span)?, row.get(12)?, row.get(13)?))
+    })?;
+    rows.collect()
+}
+
 /// Means of sensors in the spans that start in `[from, to)`.
 pub(super) fn observed_between(
     connection: &Connection,

@@ -93,6 +93,33 @@ async fn a_day_is_told_alike_by_csv_json_and_the_api_while_the_daemon_runs() {
     let intervals = api["intervals"].as_array().unwrap();
     assert_eq!(intervals.len(), 96);
 
+    // The meter at the grid says what import and export are made of.
+    let asked = format!("/api/v1/intervals?from={date}&to={date}&meter=pcc");
+    let meter = get(demo.address, &asked).await.json();
+    assert_eq!(meter["meter"], "pcc");
+    let own = meter["intervals"].as_array().unwrap();
+    assert_eq!(own.len(), 96);
+    for (own, interval) in own.iter().zip(intervals) {
+        assert_eq!(
+            (&own["start"], &own["state"]),
+            (&interval["start"], &"closed".into())
+        );
+        for (way, flow) in [
+            ("electricity", "import"),
+            ("electricity_other_way", "export"),
+        ] {
+            let (said, flow) = (&own["energies"][way], &interval["flows"][flow]);
+            for key in ["wh", "quality", "letter", "coverage_pct", "provenance"] {
+                assert_eq!(said[key], flow[key], "{} {way} {key}", own["start"]);
+            }
+            let wh = |key: &str| mwh(said[key].as_str().unwrap(), 3);
+            assert_eq!(wh("closing_wh") - wh("opening_wh"), wh("wh"));
+            assert_eq!(said["revision"], 1);
+        }
+    }
+    let nobody = format!("/api/v1/intervals?from={date}&to={date}&meter=nobody");
+    assert_eq!(get(demo.address, &nobody).await.code, 404);
+
     let mut sums = [0_i128; 5];
     let mut end_before = format!("{date}T00:00:00+08:00");
     for ((row, object), interval) in rows[1..97].iter().zip(objects).zip(intervals) {
