@@ -95,7 +95,7 @@ pub fn measure(arguments: &Arguments) {
         settlement_minutes: 15,
         dates: (first, last),
         span,
-        netting: None,
+        rules: sunledger::report::grid_export::Rules::default(),
     };
     let (mut reads, mut models, mut wholes) = (Vec::new(), Vec::new(), Vec::new());
     let mut writes: Vec<Vec<f64>> = vec![Vec::new(); FORMATS.len()];
