@@ -20,6 +20,7 @@ use super::agreement::Agreements;
 use super::held::Held;
 use super::history::{History, sparse};
 use super::outbox::{Answer, Outbox};
+use super::overdue::Overdue;
 use super::plant::Live;
 use super::publish::{Beside, Board};
 use crate::domain::interval::Interval;
@@ -65,6 +66,8 @@ pub struct Parts {
     pub clock: WallClock,
     /// The newest tick in the journal.
     pub last_at: Option<Timestamp>,
+    /// What came too late for the books.
+    pub late: Overdue,
     /// Intervals whose rows have to be written again.
     pub unjournaled: Vec<Interval>,
     /// What sources say.
@@ -232,6 +235,7 @@ impl Heart {
                     self.book(at);
                 }
                 self.parts.engine.keep_checks();
+                self.parts.late.finish().await;
                 self.commit_and_wait(at).await;
             }
             self.outbox.flush().await
@@ -283,10 +287,13 @@ impl Heart {
     fn take(&mut self, heard: Heard) {
         let mut reading = Reading {
             meter: heard.meter,
-            at: self.parts.clock.at(heard.at),
+            at: heard.of.unwrap_or_else(|| self.parts.clock.at(heard.at)),
             values: heard.values,
         };
-        self.parts.recorder.stamp(&mut reading);
+        // What names a time gone by keeps it, and comes again under the same one.
+        if heard.of.is_none() {
+            self.parts.recorder.stamp(&mut reading);
+        }
         self.parts.engine.take(&reading, heard.late);
         if self.parts.recorder.waiting() >= MOST_WAITING {
             if self.parts.board.losses.unwritten_reading() {
@@ -295,10 +302,13 @@ impl Heart {
             // Dropping the receipt makes the broker send the message again.
             return;
         }
-        if heard.late {
-            self.parts.recorder.late(&reading);
-        } else {
-            self.parts.recorder.reading(&reading);
+        match (heard.late, heard.of) {
+            (false, _) => self.parts.recorder.reading(&reading),
+            (true, None) => self.parts.recorder.undated(&reading),
+            (true, Some(_)) => {
+                self.parts.recorder.late(&reading);
+                self.parts.late.heard(&reading);
+            }
         }
         self.outbox.fire_when_stored(heard.receipt, heard.late);
     }
@@ -354,6 +364,7 @@ impl Heart {
             }
         } else if self.parts.last_at.is_none_or(|last| at > last) {
             let frame = self.strike(at);
+            self.parts.late.beat(at);
             self.publish(&frame);
             self.hand_over(at);
         }
@@ -465,8 +476,12 @@ impl Heart {
     }
 
     fn hand_over(&mut self, at: Timestamp) {
+        if self.outbox.is_busy() {
+            return;
+        }
+        let late = self.parts.late.row(at);
         let (recorder, engine) = (&mut self.parts.recorder, &mut self.parts.engine);
-        self.outbox.hand_over(at, recorder, engine);
+        self.outbox.hand_over(at, recorder, engine, late);
     }
 
     /// Takes the store's answer. A refusal is progress, too: a full disk is not mended
@@ -480,6 +495,7 @@ impl Heart {
         let Answer::Stored(committed) = answer else {
             return;
         };
+        self.parts.late.stored();
         if let Some(events) = &committed.events {
             self.parts.engine.set_events(events);
         }

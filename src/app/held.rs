@@ -63,6 +63,7 @@ mod tests {
             detail: None,
             receipt: None,
             late: false,
+            of: None,
         }
     }
 

@@ -16,8 +16,10 @@ pub mod explain;
 mod heart;
 mod held;
 mod history;
+pub mod late;
 mod losses;
 mod outbox;
+pub mod overdue;
 mod past;
 mod plant;
 mod publish;
@@ -169,7 +171,9 @@ pub async fn run(setup: Setup, options: Options, stop: CancellationToken) -> Res
         &park,
         recovered.clock.trust().is_ok(),
     )));
+    let late = Arc::<overdue::LateStats>::default();
     let board = publish::Board {
+        late: Arc::clone(&late),
         park: Arc::clone(&park),
         sources: Arc::clone(&source_stats),
         sinks: sink_stats.clone(),
@@ -209,6 +213,12 @@ pub async fn run(setup: Setup, options: Options, stop: CancellationToken) -> Res
         units: recovered.units,
         clock: recovered.clock,
         last_at: recovered.last_at,
+        late: overdue::Overdue::new(
+            recovered.late,
+            Arc::clone(&park),
+            setup.store.dir.clone(),
+            late,
+        ),
         unjournaled: recovered.unjournaled,
         readings,
         store: handle,

@@ -180,14 +180,22 @@ impl Outbox {
         self.under_way.as_ref().map(|commit| commit.since)
     }
 
-    /// Gives everything that waits to the disk, unless it has something in hand.
-    pub fn hand_over(&mut self, at: Timestamp, recorder: &mut Recorder, engine: &mut Engine) {
+    /// Gives everything that waits to the disk, with one more row of state, unless it has
+    /// something in hand.
+    pub fn hand_over(
+        &mut self,
+        at: Timestamp,
+        recorder: &mut Recorder,
+        engine: &mut Engine,
+        more: Option<(String, String)>,
+    ) {
         if self.is_busy() {
             return;
         }
         self.handed_over = Some(mono());
         let mut state = engine.state();
         state.push(recorder.state(at));
+        state.extend(more);
         let rows = recorder.take();
         let batch = Batch {
             at,

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::heart::Details;
 use super::losses::Losses;
+use super::overdue::LateStats;
 use crate::config::Setup;
 use crate::domain::balance::powers;
 use crate::domain::boundary::{netting, register_mode};
@@ -22,7 +23,7 @@ use crate::source::{Outcome, SourceStats};
 use crate::store::StoreStats;
 use crate::sys::clock::wall;
 use crate::sys::process;
-use crate::web::live::{HeatView, Place};
+use crate::web::live::{HeatView, LateView, Place};
 use crate::web::{
     Health, LiveView, MeterNumbers, MeterView, Numbers, Ratios, Services, SinkNumbers, SinkView,
 };
@@ -46,6 +47,8 @@ pub struct Board {
     pub store: Arc<StoreStats>,
     /// What the heart had to give up.
     pub losses: Arc<Losses>,
+    /// What came too late.
+    pub late: Arc<LateStats>,
 }
 
 /// What the heart adds to a frame.
@@ -89,6 +92,7 @@ impl Board {
         view.plant.clone_from(&beside.units);
         view.findings = Arc::clone(&frame.findings);
         view.closure = Arc::clone(&frame.closure);
+        view.late = self.late_view();
         view.ratios = Ratios {
             self_consumption: frame.ratios.self_consumption,
             self_sufficiency: frame.ratios.self_sufficiency,
@@ -134,6 +138,17 @@ impl Board {
             .map(Arc::<Interval>::new)
             .collect();
         crate::web::Frame::new(view, open)
+    }
+
+    /// What became of late readings, where there were any.
+    fn late_view(&self) -> Option<LateView> {
+        let numbers = self.late.numbers();
+        (numbers.waiting > 0 || numbers.runs > 0).then_some(LateView {
+            waiting_intervals: numbers.waiting,
+            revisions: numbers.revisions,
+            last: numbers.last,
+            last_error: numbers.error,
+        })
     }
 
     /// Why nothing is stored right now, where that is so.
@@ -245,7 +260,11 @@ impl Board {
                 quarantined_rows: Some(numbers.quarantined),
             }
         });
+        let late = self.late.numbers();
         Numbers {
+            late_waiting_intervals: Some(late.waiting),
+            late_recomputations: Some(late.runs),
+            late_revisions: Some(late.revisions),
             revision: None,
             meters: meters.collect(),
             sinks: sinks.collect(),

@@ -8,13 +8,15 @@ use jiff::Timestamp;
 use tracing::{info, warn};
 
 use super::AppError;
+use super::late::Late;
 use super::past::LedgerPast;
 use super::plant::Live;
 use crate::domain::interval::Interval;
 use crate::domain::meter::Park;
 use crate::domain::plant::Plant;
 use crate::domain::plausibility::Settings;
-use crate::domain::time::{day, local_date};
+use crate::domain::snapshot::Reading;
+use crate::domain::time::{day, local_date, slot};
 use crate::engine::Engine;
 use crate::engine::record::Recorder;
 use crate::store::{LedgerReader, Recovered, Store};
@@ -35,6 +37,8 @@ pub struct Caught {
     pub clock: WallClock,
     /// The newest tick in the journal.
     pub last_at: Option<Timestamp>,
+    /// What came too late for the books.
+    pub late: Late,
     /// Intervals whose rows may not be in the journal.
     pub unjournaled: Vec<Interval>,
     /// How far each sink has come.
@@ -61,6 +65,7 @@ pub fn recover(
     recall(&mut engine, dir);
     engine.watch(&plant.inputs());
     let mut recorder = Recorder::new(park);
+    let mut late = Late::of_states(&found.state);
     let (mut entries, mut closed, mut observed) = (Vec::new(), Vec::new(), Vec::new());
     let (mut blocks, mut rows) = (0_u64, 0_u64);
     for block in found.tail {
@@ -76,11 +81,13 @@ pub fn recover(
             let Ok(line) = parse(line) else { continue };
             recorder.has_row(&line);
             let Some(reading) = recorder.read_back(&line) else {
+                note(&mut late, park, recorder.read_late(&line));
                 continue;
             };
             rows += 1;
             engine.hear(&reading);
         }
+        late.hand_over(block.at);
         let tick = engine.tick(block.at);
         entries.extend(tick.entries);
         closed.extend(tick.closed);
@@ -95,6 +102,8 @@ pub fn recover(
         info!(blocks, rows, "Caught up with the journal.");
         let mut state = engine.state();
         state.extend(found.last_at.map(|at| recorder.state(at)));
+        late.stored();
+        state.push(late.row());
         unjournaled.extend(store.rebuild(entries, closed, observed, state, found.last_seq)?);
     }
     let mut units = Live::new(Arc::clone(plant), park);
@@ -112,9 +121,20 @@ pub fn recover(
         units,
         clock: WallClock::new(now, found.last_at),
         last_at: found.last_at,
+        late,
         unjournaled,
         cursors: found.cursors,
     })
+}
+
+/// Takes note of a reading of the tail that came too late.
+fn note(late: &mut Late, park: &Park, reading: Option<Reading>) {
+    let Some(reading) = reading else { return };
+    let known = reading.values.iter().any(|(_, said)| said.is_ok());
+    if let Some(meter) = park.meters.get(reading.meter).filter(|_| known) {
+        let interval = slot(reading.at, &park.time_zone, park.settlement_minutes);
+        late.heard(&meter.id, reading.at, interval);
+    }
 }
 
 /// What left the books of intervals that are not closed, from the ledger: whether the

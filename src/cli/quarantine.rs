@@ -13,9 +13,10 @@ use serde_json::{Value as Json, json};
 use super::recompute::channel_name;
 use crate::config::Setup;
 use crate::domain::counter::Excluded;
-use crate::domain::event::{MeterEvent, standing};
+use crate::domain::event::{MeterEvent, What, standing};
 use crate::domain::interval::Channel;
-use crate::domain::time::rfc3339;
+use crate::domain::provenance::Made;
+use crate::domain::time::{rfc3339, slot};
 use crate::engine::book::{Quarantined, quarantined};
 use crate::store::{LedgerReader, StoreError, place};
 
@@ -23,8 +24,10 @@ use crate::store::{LedgerReader, StoreError, place};
 pub(super) struct Listed {
     meter: Arc<str>,
     step: Quarantined,
-    /// The event that decides it.
-    decided_by: Option<u64>,
+    /// The event that says what it was.
+    event: Option<u64>,
+    /// Whether the books have it: the interval of the event rests on a person's word.
+    is_booked: bool,
 }
 
 /// Every step in quarantine, by meter; none where there are no books yet.
@@ -35,32 +38,62 @@ pub(super) fn all(setup: &Setup, events: &[MeterEvent]) -> Result<Vec<Listed>, S
     }
     let standing = standing(events);
     let mut all = Vec::new();
-    for (meter, json) in LedgerReader::open(dir)?.states()? {
+    let ledger = LedgerReader::open(dir)?;
+    for (meter, json) in ledger.states()? {
         let Some(index) = setup.park.meter(&meter) else {
             continue;
         };
         let Some(meter) = setup.park.meters.get(index) else {
             continue;
         };
-        all.extend(quarantined(&json).into_iter().map(|step| Listed {
-            meter: Arc::clone(&meter.id),
-            decided_by: decides(&standing, &meter.id, step.channel, &step.step),
-            step,
-        }));
+        for step in quarantined(&json) {
+            let event = decides(&standing, &meter.id, step.channel, &step.step);
+            all.push(Listed {
+                meter: Arc::clone(&meter.id),
+                event: event.map(|event| event.number),
+                is_booked: match event {
+                    Some(event) => is_booked(&ledger, setup, event)?,
+                    None => false,
+                },
+                step,
+            });
+        }
     }
     Ok(all)
 }
 
-/// The event that lies in a step.
-fn decides(standing: &[MeterEvent], meter: &str, channel: Channel, step: &Excluded) -> Option<u64> {
-    let inside = |at: Timestamp| (step.before.0 + 1..=step.after.0).contains(&at.as_millisecond());
-    let of = standing.iter().find(|event| {
-        *event.meter == *meter
-            && event.channel == channel
-            && event.breaks().is_some()
-            && inside(event.at)
-    });
-    of.map(|event| event.number)
+/// The event that says what a step was: one that lies in it, or a correction of all of it.
+fn decides<'a>(
+    standing: &'a [MeterEvent],
+    meter: &str,
+    channel: Channel,
+    step: &Excluded,
+) -> Option<&'a MeterEvent> {
+    let (before, after) = (step.before.0, step.after.0);
+    let says = |event: &&MeterEvent| {
+        let at = event.at.as_millisecond();
+        match event.what {
+            What::Correction { until, .. } => at <= before && after <= until.as_millisecond(),
+            _ => event.breaks().is_some() && (before + 1..=after).contains(&at),
+        }
+    };
+    let mut of = standing
+        .iter()
+        .filter(|event| *event.meter == *meter && event.channel == channel);
+    of.rfind(says)
+}
+
+/// Whether the interval in which an event lies was computed with it. One that lies beyond
+/// the journal changes nothing, and neither does a reset without a last reading.
+fn is_booked(ledger: &LedgerReader, setup: &Setup, event: &MeterEvent) -> Result<bool, StoreError> {
+    let park = &setup.park;
+    let interval = slot(event.at, &park.time_zone, park.settlement_minutes);
+    let entries = ledger.entries(interval.start, interval.end)?;
+    Ok(entries.iter().any(|entry| {
+        entry.meter == event.meter
+            && entry.channel == event.channel
+            && entry.made.rests_on(Made::MANUAL)
+    }))
 }
 
 fn at(ms: i64, zone: &TimeZone) -> String {
@@ -69,10 +102,10 @@ fn at(ms: i64, zone: &TimeZone) -> String {
 
 impl Listed {
     fn state(&self) -> &'static str {
-        match (self.step.held, self.decided_by) {
+        match (self.step.held, self.is_booked) {
             (true, _) => "held",
-            (false, None) => "excluded",
-            (false, Some(_)) => "decided",
+            (false, false) => "excluded",
+            (false, true) => "decided",
         }
     }
 
@@ -83,9 +116,15 @@ impl Listed {
             after,
             unit,
         } = self.step.step;
-        let remedy = match (self.step.held, self.decided_by) {
+        let remedy = match (self.step.held, self.event) {
             (true, _) => "held back until it comes back or goes on from there".to_owned(),
-            (false, Some(number)) => format!("decided by event {number}"),
+            (false, Some(number)) if self.is_booked => format!("decided by event {number}"),
+            (false, Some(number)) => format!(
+                "excluded: the books do not have event {number}, or it says no last reading; \
+                 recompute the day, or say what flowed: sunledger meter-event add correction \
+                 --meter {} --at …",
+                self.meter
+            ),
             (false, None) => format!(
                 "excluded; say what happened: sunledger meter-event add exchange --meter {} --at …",
                 self.meter
@@ -113,7 +152,7 @@ impl Listed {
             "meter": self.meter,
             "channel": channel_name(self.step.channel),
             "state": self.state(),
-            "decided_by": self.decided_by,
+            "decided_by": self.event.filter(|_| self.is_booked),
             "before": { "at": at(before.0, zone), "count": before.1 },
             "after": { "at": at(after.0, zone), "count": after.1 },
             "count_wh": unit.as_watt_hours(),

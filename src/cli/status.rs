@@ -131,6 +131,7 @@ fn table(live: &Json) -> String {
         }
     }
     out.push_str(&format!("\n{}", books(&live["closure"])));
+    out.push_str(&late(&live["late"]));
     out.push_str("\nmeters\n");
     for meter in live["meters"].as_array().into_iter().flatten() {
         let power = meter["power_w"].as_f64().map_or("--".to_owned(), kilowatts);
@@ -159,6 +160,26 @@ fn table(live: &Json) -> String {
         line_end(&mut out, sink["last_error"].as_str().unwrap_or_default());
     }
     out
+}
+
+/// What became of readings that came too late; nothing where none did.
+fn late(late: &Json) -> String {
+    if late.is_null() {
+        return String::new();
+    }
+    let mut parts = Vec::new();
+    if late["waiting_intervals"] != 0 {
+        let waiting = &late["waiting_intervals"];
+        parts.push(format!("{waiting} intervals wait to be computed again"));
+    }
+    if let Some(last) = late["last"].as_str() {
+        let made = &late["revisions"];
+        parts.push(format!("{made} revisions made, computed last at {last}"));
+    }
+    if let Some(error) = late["last_error"].as_str() {
+        parts.push(format!("not computed: {error}"));
+    }
+    format!("late readings: {}\n", parts.join("; "))
 }
 
 /// Whether the books close: one line, and one for each drifting counter and group of
@@ -317,6 +338,21 @@ mod tests {
             assert_eq!(books(&json!({"nodes": nodes})), expected);
         }
         assert_eq!(books(&Json::Null), "books: not judged yet\n");
+    }
+
+    #[test]
+    fn late_readings_say_what_waits_and_what_was_made_of_them() {
+        let told = |waiting: u64, last: Json, error: Json| json!({"waiting_intervals": waiting, "revisions": 2, "last": last, "last_error": error});
+        #[rustfmt::skip]
+        let cases = [
+            (Json::Null,                                  ""),
+            (told(3, Json::Null, Json::Null),             "late readings: 3 intervals wait to be computed again\n"),
+            (told(0, json!("10:00"), Json::Null),         "late readings: 2 revisions made, computed last at 10:00\n"),
+            (told(1, json!("10:00"), json!("disk full")), "late readings: 1 intervals wait to be computed again; 2 revisions made, computed last at 10:00; not computed: disk full\n"),
+        ];
+        for (live, expected) in cases {
+            assert_eq!(late(&live), expected);
+        }
     }
 
     #[test]

@@ -234,12 +234,19 @@ impl Recorder {
         self.write(reading, None);
     }
 
-    /// Writes a reading that is of a time gone by: marked stale, and never read back.
+    /// Writes a reading that is of a time gone by, and of which one is known: marked stale,
+    /// and read back by [`Self::read_late`] alone.
     pub fn late(&mut self, reading: &Reading) {
-        self.write(reading, Some(Quality::Stale));
+        self.write(reading, Some((Quality::Stale, None)));
     }
 
-    fn write(&mut self, reading: &Reading, marked: Option<Quality>) {
+    /// Writes one of a time gone by that nobody knows, under the time when it came: marked
+    /// stale because of the clock, and never read back.
+    pub fn undated(&mut self, reading: &Reading) {
+        self.write(reading, Some((Quality::Stale, Some(Reason::Clock))));
+    }
+
+    fn write(&mut self, reading: &Reading, marked: Option<(Quality, Option<Reason>)>) {
         let Some(meter) = self.meters.get(reading.meter) else {
             return;
         };
@@ -269,9 +276,9 @@ impl Recorder {
         // The worst of the row: a value that the device refused is missing, whatever
         // stands beside it.
         let worst = missing.map_or(Quality::Good, |_| Quality::Missing);
-        let quality = marked.unwrap_or(worst);
+        let (quality, why) = marked.unwrap_or((worst, None));
         self.rows.int(schema::QUALITY, quality.code());
-        if let Some(reason) = missing {
+        if let Some(reason) = why.or(missing) {
             self.rows.int(schema::REASON, reason.code());
         }
         self.rows.end(reading.at.as_millisecond());
@@ -431,6 +438,10 @@ impl Recorder {
     ) -> Option<(Reading, bool)> {
         let rows = self.meters.get(index)?;
         let late = number(Cell::Quality) == Some(Number::Integer(Quality::Stale.code()));
+        let undated = Some(Number::Integer(Reason::Clock.code()));
+        if late && number(Cell::Reason) == undated {
+            return None;
+        }
         for (point, fields) in rows.points.iter().enumerate() {
             let said = match (number(Cell::Value(point)), &fields.worth) {
                 (Some(Number::Float(value)), None) => Value::Analog(value),

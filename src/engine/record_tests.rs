@@ -129,6 +129,32 @@ fn a_late_row_is_marked_and_never_read_back_whatever_is_missing_in_it() {
 }
 
 #[test]
+fn a_late_row_is_read_late_where_its_time_is_known_and_never_where_it_is_not() {
+    let reading = Reading {
+        meter: 0,
+        at: at(0),
+        values: vec![(0, Ok(Value::Analog(1.0)))],
+    };
+    for (is_known, reason) in [(true, None), (false, Some(Reason::Clock.code()))] {
+        let mut recorder = Recorder::new(&grid());
+        if is_known {
+            recorder.late(&reading);
+        } else {
+            recorder.undated(&reading);
+        }
+        let text = recorder.take().text;
+        assert_eq!(integer(&text, "quality"), Some(Quality::Stale.code()));
+        assert_eq!(integer(&text, "reason"), reason, "{text}");
+        let line = parse(text.trim_end()).unwrap();
+        let read = recorder.read_late(&line);
+        assert_eq!(read, is_known.then(|| reading.clone()), "{text}");
+        assert_eq!(recorder.read_back(&line), None, "{text}");
+        let quick = ReadBack::new(&recorder).read(text.trim_end());
+        assert_eq!(quick, read.map(|reading| (reading, true)), "{text}");
+    }
+}
+
+#[test]
 fn what_the_park_does_not_measure_spoils_no_balance_and_gets_no_row() {
     let roles = ["grid", "pv"];
     let electric = park(roles.map(|role| meter(role, role, &["power"])).to_vec());

@@ -18,6 +18,7 @@ pub mod modbus;
 pub mod mqtt;
 mod stats;
 
+use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -46,6 +47,8 @@ pub struct Heard {
     /// To be fired when this is on disk: the broker waits for it. Dropping it
     /// unfired makes the broker send the message again.
     pub receipt: Option<oneshot::Sender<()>>,
-    /// Of a time gone by, nobody knows when: stored, and no measurement of now.
+    /// Of a time gone by: stored, and no measurement of now.
     pub late: bool,
+    /// When a late one was true, by its own word; none where nobody knows.
+    pub of: Option<Timestamp>,
 }

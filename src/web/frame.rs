@@ -159,6 +159,16 @@ struct LiveJson<'a> {
     sinks: Vec<SinkJson<'a>>,
     findings: Vec<FindingJson<'a>>,
     closure: ClosureJson<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    late: Option<LateJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct LateJson<'a> {
+    waiting_intervals: u64,
+    revisions: u64,
+    last: Option<String>,
+    last_error: Option<&'a str>,
 }
 
 impl Serialize for LiveView {
@@ -232,6 +242,12 @@ impl Serialize for LiveView {
                 })
                 .collect(),
             closure: ClosureJson::of(&self.closure, &self.place),
+            late: self.late.as_ref().map(|late| LateJson {
+                waiting_intervals: late.waiting_intervals,
+                revisions: late.revisions,
+                last: time(late.last),
+                last_error: late.last_error.as_deref(),
+            }),
         }
         .serialize(serializer)
     }

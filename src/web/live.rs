@@ -218,6 +218,19 @@ pub struct SinkView {
     pub last_error: Option<String>,
 }
 
+/// What became of readings that came too late for their intervals.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LateView {
+    /// Intervals that wait to be computed again, each meter on its own.
+    pub waiting_intervals: u64,
+    /// Revisions that were made of it since the start.
+    pub revisions: u64,
+    /// When some were computed last.
+    pub last: Option<Timestamp>,
+    /// Why that failed, for people.
+    pub last_error: Option<String>,
+}
+
 /// One moment of the park.
 #[derive(Debug, Clone)]
 pub struct LiveView {
@@ -249,6 +262,8 @@ pub struct LiveView {
     pub findings: Arc<[Finding]>,
     /// Whether the books close.
     pub closure: Arc<Closure>,
+    /// What came too late; none where nothing did.
+    pub late: Option<LateView>,
 }
 
 impl LiveView {
@@ -270,6 +285,7 @@ impl LiveView {
             sinks: Vec::new(),
             findings: Arc::from([]),
             closure: Arc::default(),
+            late: None,
         }
     }
 

@@ -57,6 +57,12 @@ pub struct Numbers {
     pub clock_held_readings: Option<u64>,
     /// Readings lost because too many waited for a trusted clock.
     pub clock_held_dropped: Option<u64>,
+    /// Intervals of meters that wait to be computed again with late readings.
+    pub late_waiting_intervals: Option<u64>,
+    /// How often late readings were computed.
+    pub late_recomputations: Option<u64>,
+    /// Revisions that late readings made.
+    pub late_revisions: Option<u64>,
 }
 
 /// What is counted at a meter.
@@ -333,6 +339,16 @@ fn clock(scrape: &mut Scrape, numbers: &Numbers) {
     scrape.one_count("clock_held_dropped", help, numbers.clock_held_dropped);
 }
 
+fn late(scrape: &mut Scrape, numbers: &Numbers) {
+    let waiting = numbers.late_waiting_intervals.map(real);
+    let help = "Intervals of meters that wait to be computed again with late readings";
+    scrape.one_real("late_waiting_intervals", help, waiting);
+    let help = "Computations of intervals with late readings";
+    scrape.one_count("late_recomputations", help, numbers.late_recomputations);
+    let help = "Revisions of intervals that late readings made";
+    scrape.one_count("late_revisions", help, numbers.late_revisions);
+}
+
 /// The text of a scrape.
 pub(super) fn text(view: &LiveView, numbers: &Numbers, requests: u64, streams: u64) -> String {
     let mut scrape = Scrape(Registry::with_prefix("sunledger"));
@@ -348,6 +364,7 @@ pub(super) fn text(view: &LiveView, numbers: &Numbers, requests: u64, streams: u
     journal(&mut scrape, numbers);
     machine(&mut scrape, numbers);
     clock(&mut scrape, numbers);
+    late(&mut scrape, numbers);
     let help = "Requests over HTTP";
     scrape.one_count("http_requests", help, Some(requests));
     let help = "Live streams";

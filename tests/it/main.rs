@@ -15,6 +15,7 @@ mod devices;
 mod fuzz;
 mod influx;
 mod kills;
+mod late;
 mod link;
 mod modbus;
 mod mqtt;

@@ -365,6 +365,7 @@ impl Worker {
             detail,
             receipt: None,
             late: false,
+            of: None,
         };
         match self.tx.try_send(heard) {
             Ok(()) => self.behind = false,

@@ -118,6 +118,7 @@ mod tests {
                         detail: None,
                         receipt: None,
                         late: false,
+                        of: None,
                     };
                     backlog.keep("dni", vec![(0, heard)]);
                 }

@@ -8,7 +8,8 @@
 //! **A message is a measurement of now, or it is late, or it is none.** It is of now
 //! where it comes fresh, or says itself when it was true and that still stands. A
 //! retained one, of unknown age, is none, unless the sensor speaks only on change.
-//! A device that says that it goes has no value from that moment on.
+//! A device that says that it goes has no value from that moment on. A late one keeps the
+//! time that it names, so that the books can be computed again with it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,6 +29,10 @@ use crate::wire::mqtt::{Fault, Payload, Said, Speech, Way};
 /// How much of a payload a person is shown.
 const EXCERPT: usize = 60;
 
+/// A message that says that it is older comes of a clock that was never set, and is of an
+/// unknown time.
+const MOST_LATE: Duration = Duration::from_secs(31 * 86_400);
+
 /// A sensor and one of its ways.
 type Route = (usize, usize);
 /// Group and edge node.
@@ -46,6 +51,8 @@ pub struct Utterance {
     pub age: Duration,
     /// Whether it is of a time gone by.
     pub late: bool,
+    /// When a late one was true, by its own word, as far as that can be believed.
+    pub of: Option<Timestamp>,
     /// Whether it may be taken for now, if nothing newer comes of a backlog.
     pub may_stand: bool,
     /// Whether it is about the device's presence, and no measurement.
@@ -267,6 +274,7 @@ impl Intake {
             detail: Some(format!("{topic} says that the device is not there")),
             age: Duration::ZERO,
             late: false,
+            of: None,
             may_stand: false,
             presence: true,
         })
@@ -288,6 +296,10 @@ impl Intake {
             .time
             .zip(arrival.wall)
             .map(|(time, now)| judge(time, now, known.stand_for));
+        let of = said.time.zip(arrival.wall).and_then(|(time, now)| {
+            let waited = Duration::try_from(now.duration_since(time)).ok()?;
+            (waited <= MOST_LATE).then_some(time)
+        });
         let unknown_age = message.retain && !known.retained_ok;
         let (age, late) = match age {
             Some(Age::Ahead(by)) => {
@@ -327,6 +339,7 @@ impl Intake {
             values: said.values,
             age,
             late,
+            of: of.filter(|_| late),
             presence: false,
         });
     }
@@ -344,6 +357,7 @@ fn too_old(sensor: usize, said: &Said, age: Duration, message: &Message) -> Utte
         detail: Some(complaint(message, Reason::Stale, Some(&note))),
         age: Duration::ZERO,
         late: false,
+        of: None,
         may_stand: false,
         presence: false,
     }

@@ -113,6 +113,9 @@ fn a_message_is_of_now_or_late_or_no_measurement() {
             .iter()
             .map(|one| {
                 assert_eq!(one.values, number(5.0), "{situation}");
+                let of = one.of.map(|of| of.to_string());
+                let named = one.late && !time.is_empty();
+                assert_eq!(of.as_deref(), named.then_some(*time), "{situation}");
                 Some((one.age.as_secs(), one.late))
             })
             .collect();
@@ -149,6 +152,13 @@ fn a_clock_that_is_behind_says_why_nothing_is_of_now() {
         Some("t says a time 3600 s ago; its values no longer stand")
     );
     assert_eq!((late.values.clone(), late.late), (number(5.0), true));
+    let of = late.of.map(|of| of.to_string());
+    assert_eq!(of.as_deref(), Some("2026-03-02T09:15:00Z"));
+    // A clock that was never set names no time.
+    let payload = r#"{"p": 5, "ts": "1970-01-02T00:00:00Z"}"#;
+    let understood = said(&mut intake, "t", payload, false, false);
+    let late = understood.said.iter().find(|one| one.late).unwrap();
+    assert_eq!((late.values.clone(), late.of), (number(5.0), None));
 }
 
 #[test]

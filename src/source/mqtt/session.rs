@@ -347,6 +347,7 @@ impl Session {
                 detail: one.detail.clone(),
                 receipt,
                 late,
+                of: one.of,
             };
             if one.may_stand {
                 last_words.push((one.sensor, heard(None, false)));
@@ -441,6 +442,7 @@ impl Session {
             detail: Some(detail.to_owned()),
             receipt: None,
             late: false,
+            of: None,
         });
     }
 

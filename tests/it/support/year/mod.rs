@@ -247,6 +247,7 @@ impl Run {
                 detail: None,
                 receipt: None,
                 late: false,
+                of: None,
             },
             ms,
             notes: Vec::new(),
