@@ -137,7 +137,7 @@ fn judged(mut indicator: Indicator, sums: &Sums, limits: &[DirectLimits], day: D
 }
 
 /// The meters of all generators, each counted once.
-fn generators(park: &Park) -> Vec<&Arc<str>> {
+pub(super) fn generators(park: &Park) -> Vec<&Arc<str>> {
     let members = members(park, Carrier::Electricity, Term::Generator).into_iter();
     members
         .filter_map(|index| park.meters.get(index).map(|meter| &meter.id))

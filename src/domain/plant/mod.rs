@@ -23,6 +23,7 @@ mod guarantee;
 mod heat;
 mod input;
 pub mod live;
+mod needs;
 mod number;
 mod photovoltaic;
 mod storage;

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
@@ -152,6 +153,27 @@ impl LedgerReader {
     pub fn entries(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Entry>, StoreError> {
         let read = || rows::entries_between(&self.connection, from, to);
         read().map_err(StoreError::ledger(&self.path))
+    }
+
+    /// The same of some channels alone, one after the other, without the readings at the ends
+    /// of a span: of a year of many meters a report wants a few.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Ledger`].
+    pub fn entries_of(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        channels: &[(Arc<str>, Channel)],
+    ) -> Result<Vec<Entry>, StoreError> {
+        let mut entries = Vec::new();
+        for (meter, channel) in channels {
+            let asked = (meter, *channel);
+            rows::channel_between(&self.connection, asked, from, to, &mut entries)
+                .map_err(StoreError::ledger(&self.path))?;
+        }
+        Ok(entries)
     }
 
     /// Means of sensors in the spans that start in `[from, to)`, in the order of spans; none
