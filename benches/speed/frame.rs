@@ -82,6 +82,7 @@ fn one(meters: usize, arguments: &Arguments, silent: bool) {
         sinks: Vec::new(),
         store: store.stats(),
         losses: Arc::new(Losses::default()),
+        late: Arc::default(),
     };
     let details = vec![Details::new(); meters];
     let mut engine = Engine::judging(Arc::clone(&park), &[], &setup.checks);

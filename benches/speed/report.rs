@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use rusqlite::Connection;
 use sunledger::domain::balance::settle_all;
 use sunledger::domain::interval::{Entry, ExportShape, Span, channels};
+use sunledger::domain::plant::books;
 use sunledger::domain::provenance::Made;
 use sunledger::domain::quality::Quality;
 use sunledger::domain::time::{day, local_date, slots};
@@ -127,6 +128,29 @@ pub fn measure(arguments: &Arguments) {
         }
     }
     println!("{meters} meters, {} days of quarter-hours:", arguments.days);
+    let (mut reads_kpi, mut made_kpi) = (Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        let begun = Instant::now();
+        let ledger = LedgerReader::open(&dir).unwrap();
+        let (from, to) = (span.start, span.end);
+        let flows = setup.plant.flows(Some(&park));
+        let channels = setup.plant.channels(&park);
+        let slots = books::slots(
+            slots(span, &zone, 15),
+            ledger.intervals_of(from, to, &flows).unwrap(),
+            ledger.entries_of(from, to, &channels).unwrap(),
+            ledger.observed(from, to).unwrap(),
+        );
+        let read = begun.elapsed();
+        let indicators = setup.plant.indicators(Some(&park), &[], &slots, first);
+        let made = begun.elapsed() - read;
+        let standby = indicators
+            .iter()
+            .find(|one| one.name == "generator_standby");
+        assert!(standby.unwrap().value.is_some());
+        reads_kpi.push(read.as_secs_f64() * 1e3);
+        made_kpi.push(made.as_secs_f64() * 1e3);
+    }
     let print = |name: &str, times: &[f64]| {
         let (median, _, worst) = quantiles(times);
         println!("  {name:<28} median {median:>7.1} ms, worst {worst:>7.1} ms");
@@ -137,6 +161,8 @@ pub fn measure(arguments: &Arguments) {
         print(&format!("written as {}", format.name), times);
     }
     print("all of it as csv", &wholes);
+    print("read for the indicators", &reads_kpi);
+    print("made indicators", &made_kpi);
     if !arguments.keep {
         std::fs::remove_dir_all(&dir).unwrap();
     }

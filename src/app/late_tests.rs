@@ -41,10 +41,13 @@ fn numbers(due: &Due) -> Vec<(i64, i64)> {
         .collect()
 }
 
+/// Intervals that were touched, and the stretches that they come to.
+type Case<'a> = (&'a [i64], &'a [(i64, i64)]);
+
 #[test]
 fn stretches_that_touch_are_one_and_of_too_many_the_nearest_become_one() {
     #[rustfmt::skip]
-    let cases: [(&[i64], &[(i64, i64)]); 4] = [
+    let cases: [Case<'_>; 4] = [
         (&[3],              &[(3, 4)]),
         (&[3, 4, 3],        &[(3, 5)]),
         (&[7, 3, 4],        &[(3, 5), (7, 8)]),

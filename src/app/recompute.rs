@@ -140,7 +140,12 @@ pub fn recompute_only(
     let reader = LedgerReader::open(dir)?;
     let mut ledger = reader.entries(period.start, period.end)?;
     if let Some(meters) = only.meters {
-        ledger.retain(|entry| meters.contains(&entry.meter));
+        // What a transformer took follows from the meter beside it.
+        let lost = |entry: &Entry| {
+            let one = park.relations.lost(&entry.meter);
+            one.is_some_and(|one| meters.contains(&one.meter))
+        };
+        ledger.retain(|entry| meters.contains(&entry.meter) || lost(entry));
     }
     let measured = measured_before(reader.entries_before(period.start, period.end)?);
     let shapes = reader.shapes(period.start, period.end)?;

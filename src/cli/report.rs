@@ -158,12 +158,19 @@ fn settled(
 
 /// The indicators of a period, with the time before it that they need: what was stored.
 fn kpi(ledger: &LedgerReader, scope: Scope, setup: Option<&Setup>) -> Result<Kpi, Failure> {
+    let nothing = Plant::default();
+    let (plant, park) = match setup {
+        Some(setup) => (&*setup.plant, Some(&*setup.park)),
+        None => (&nothing, None),
+    };
+    let flows = plant.flows(park);
+    let channels = park.map_or_else(Vec::new, |park| plant.channels(park));
     let read = |span: Span, single_meters_from: Timestamp| -> Result<Vec<Slot>, StoreError> {
         let spans = slots(span, &scope.time_zone, scope.settlement_minutes);
         Ok(books::slots(
             spans,
-            ledger.intervals(span.start, span.end)?,
-            ledger.entries(single_meters_from, span.end)?,
+            ledger.intervals_of(span.start, span.end, &flows)?,
+            ledger.entries_of(single_meters_from, span.end, &channels)?,
             ledger.observed(single_meters_from, span.end)?,
         ))
     };
@@ -180,13 +187,8 @@ fn kpi(ledger: &LedgerReader, scope: Scope, setup: Option<&Setup>) -> Result<Kpi
     let last = start
         .checked_sub(Duration::from_secs(3_600))
         .unwrap_or(start);
-    let slots = read(scope.span, start).map_err(|error| store_failure(&error))?;
-    let earlier = read(earlier, last).map_err(|error| store_failure(&error))?;
-    let nothing = Plant::default();
-    let (plant, park) = match setup {
-        Some(setup) => (&*setup.plant, Some(&*setup.park)),
-        None => (&nothing, None),
-    };
+    let both = ledger.in_one_state(|_| Ok((read(scope.span, start)?, read(earlier, last)?)));
+    let (slots, earlier) = both.map_err(|error| store_failure(&error))?;
     Ok(Kpi {
         indicators: plant.indicators(park, &earlier, &slots, scope.dates.0),
         configured: setup.is_some(),

@@ -7,6 +7,8 @@
 //! [carbon.fuel]                            # or one's own factor, with year and source
 //! name = "natural gas"
 //! kg_per_kwh = 0.2
+//! [carbon.purchased_heat]                  # heat that is bought, at this meter
+//! meter = "district"
 //! ```
 
 use std::sync::Arc;
@@ -15,8 +17,9 @@ use jiff::civil::Date;
 
 use super::read::Table;
 use super::settlement::energy_wh;
-use crate::domain::carbon::account::{Account, BoilerFuel, Certificates};
+use crate::domain::carbon::account::{Account, BoilerFuel, Certificates, GridShare, PurchasedHeat};
 use crate::domain::carbon::{Boundary, Factor, Factors, Kind, Netting};
+use crate::domain::meter::{Carrier, Park, Term};
 use crate::domain::units::MilliwattHours;
 
 /// Years that data can be of.
@@ -28,12 +31,19 @@ const KGCE_PER_KWH: f64 = 0.1229;
 /// What the indicator stands for where nobody says.
 const BOUNDARY: &str = "electricity from the grid and own renewable electricity used in the park, \
     fuel of its boilers; without process emissions and solar heat";
+/// The same where heat is bought.
+const BOUNDARY_WITH_HEAT: &str = "electricity from the grid and own renewable electricity used in \
+    the park, fuel of its boilers, purchased heat; without process emissions and solar heat";
 
 /// Reads `[carbon]`; none where anything in it is wrong.
-pub(super) fn account(table: &Table<'_>) -> Option<Account> {
+pub(super) fn account(table: &Table<'_>, park: &Park) -> Option<Account> {
+    let mut grid_share = Some(None);
     let grid = if table.has("grid") {
         let inner = table.table("grid");
-        inner.and_then(|inner| factor(&inner, Kind::GridAverage))
+        inner.and_then(|inner| {
+            grid_share = optional(&inner, "carbon_free", carbon_free);
+            factor(&inner, Kind::GridAverage)
+        })
     } else {
         table.problem(
             "grid",
@@ -45,6 +55,7 @@ pub(super) fn account(table: &Table<'_>) -> Option<Account> {
     };
     let market = optional(table, "market", |inner| factor(inner, Kind::Supplier));
     let fuel = optional(table, "fuel", fuel);
+    let purchased_heat = optional(table, "purchased_heat", |inner| purchased_heat(inner, park));
     let mut certificates = Vec::new();
     for one in table.tables("certificates") {
         certificates.extend(certificate(&one));
@@ -62,9 +73,14 @@ pub(super) fn account(table: &Table<'_>) -> Option<Account> {
             );
         }
     }
-    let (boundary, kgce_per_kwh) = boundary(table);
+    let (mut boundary, kgce_per_kwh) = boundary(table);
+    if matches!(purchased_heat, Some(Some(_))) && *boundary.text == *BOUNDARY {
+        boundary.text = BOUNDARY_WITH_HEAT.into();
+    }
     Some(Account {
         grid: grid?,
+        grid_share: grid_share?,
+        purchased_heat: purchased_heat?,
         market: market?,
         certificates,
         fuel: fuel?,
@@ -162,6 +178,51 @@ fn said<'a>(table: &Table<'a>, key: &str, example: &str) -> Option<&'a str> {
         return None;
     }
     Some(text)
+}
+
+/// The carbon-free part of the grid: a share without year and source is none.
+fn carbon_free(table: &Table<'_>) -> Option<GridShare> {
+    if !table.has("share") {
+        table.problem("share", "is missing", "add `share = 0.35`: a part of one");
+    }
+    let share = table.number_in("share", 0.0, 1.0);
+    let year = table.required_integer("year", YEARS.0, YEARS.1);
+    let source = said(table, "source", "the document it is from");
+    table.finish();
+    Some(GridShare {
+        share: share?,
+        year: i16::try_from(year?).ok()?,
+        source: source?.into(),
+    })
+}
+
+/// Heat that is bought: where it is counted, and what it emits.
+fn purchased_heat(table: &Table<'_>, park: &Park) -> Option<PurchasedHeat> {
+    let factor = own(
+        table,
+        Kind::Heat,
+        "geography",
+        "the district heating of Taiyuan",
+    );
+    let id = table.required("meter", "district");
+    table.finish();
+    let meter = super::settlement::meter(table, "meter", id?, park)?;
+    let role = park.meters.get(meter)?.role;
+    let term = role.term(Carrier::Heat);
+    if !matches!(term, Some(Term::Boiler | Term::HeatFeed)) {
+        table.problem(
+            "meter",
+            format!("`{}` ({}) brings no heat into the park", id?, role.name),
+            "the meter at the transfer station: of role boiler, a source at the header, or \
+             heat_feed, where all of the network's heat is bought",
+        );
+        return None;
+    }
+    Some(PurchasedHeat {
+        meter,
+        among_boilers: term == Some(Term::Boiler),
+        factor: factor?,
+    })
 }
 
 fn fuel(table: &Table<'_>) -> Option<BoilerFuel> {

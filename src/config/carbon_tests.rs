@@ -8,7 +8,11 @@ const METERS: &[(&str, &str, &str)] = &[
     ("roof", "pv", ""),
     ("steam", "turbine", ""),
     ("field", "solar_field", ""),
+    ("station", "boiler", ""),
+    ("feed", "heat_feed", ""),
 ];
+/// The usual factor of purchased heat, 0.11 t/GJ.
+const HEAT: &str = "kg_per_kwh = 0.396\ngeography = \"CN\"\nyear = 2023\nsource = \"S\"\n";
 const SHANXI: &str = "[carbon.grid.published]\ngeography = \"Shanxi\"\nyear = 2023\n";
 
 fn account(text: &str) -> Account {
@@ -53,6 +57,22 @@ fn a_factor_is_published_or_ones_own_and_has_its_origin() {
         ("all halls", 0.3)
     );
     assert_eq!(found.boundary.netting, Netting::ImportMinusExport);
+    // What is bought of heat, and the carbon-free part of the grid.
+    for (meter, place, among_boilers) in [("station", 4, true), ("feed", 5, false)] {
+        let found = account(&format!(
+            "{SHANXI}[carbon.grid.carbon_free]\nshare = 0.35\nyear = 2023\nsource = \"S\"\n\
+             [carbon.purchased_heat]\nmeter = \"{meter}\"\n{HEAT}"
+        ));
+        let heat = found.purchased_heat.unwrap();
+        assert_eq!((heat.meter, heat.among_boilers), (place, among_boilers));
+        assert!(found.boundary.text.contains("purchased heat"));
+        assert_eq!(
+            (heat.factor.kg_per_kwh, heat.factor.kind),
+            (0.396, Kind::Heat)
+        );
+        let grid = found.grid_share.unwrap();
+        assert_eq!((grid.share, grid.year, &*grid.source), (0.35, 2023, "S"));
+    }
     // Who is renewable stands beside it.
     let text = format!("[carbon]\nrenewable = [\"steam\"]\n{SHANXI}");
     assert_eq!(
@@ -73,7 +93,7 @@ fn a_factor_is_published_or_ones_own_and_has_its_origin() {
 fn a_factor_without_year_or_source_is_refused_and_so_is_what_nobody_published() {
     let own = "[carbon.grid.own]\nkg_per_kwh = 0.4\ngeography = \"DE\"\n";
     #[rustfmt::skip]
-    let cases: [(String, &[&str]); 15] = [
+    let cases: [(String, &[&str]); 19] = [
         ("[carbon]\n".to_owned(), &["carbon.grid: is missing; [carbon.grid.published]"]),
         (format!("{own}source = \"UBA\"\n"), &["carbon.grid.own.year: is missing"]),
         (format!("{own}year = 2024\n"), &["carbon.grid.own.source: is missing"]),
@@ -87,6 +107,10 @@ fn a_factor_without_year_or_source_is_refused_and_so_is_what_nobody_published() 
         (format!("{SHANXI}[[carbon.certificates]]\nfrom = \"2026-01-01\"\nto = \"2026-12-31\"\nretired = \"1MWh\"\n"), &["carbon.certificates: are retired, and nothing says what the rest of import emits"]),
         (format!("{SHANXI}[[carbon.certificates]]\nfrom = \"2026-12-31\"\nto = \"2026-01-01\"\n"), &["carbon.certificates[0]: says neither", "carbon.certificates[0].to: 2026-01-01 is before 2026-12-31"]),
         (format!("[carbon]\nrenewable = [\"roof\", \"steam\"]\nrenewable_heat = [\"steam\"]\n{SHANXI}"), &["carbon.renewable_heat: `steam` is wholly renewable already; name it here alone"]),
+        (format!("{SHANXI}[carbon.grid.carbon_free]\nshare = 35\nyear = 2023\nsource = \"S\"\n"), &["carbon.grid.carbon_free.share: 35 is out of range; from 0 to 1"]),
+        (format!("{SHANXI}[carbon.grid.carbon_free]\nshare = 0.35\n"), &["carbon.grid.carbon_free.year: is missing", "carbon.grid.carbon_free.source: is missing"]),
+        (format!("{SHANXI}[carbon.purchased_heat]\nmeter = \"field\"\n{HEAT}"), &["carbon.purchased_heat.meter: `field` (solar_field) brings no heat into the park"]),
+        (format!("{SHANXI}[carbon.purchased_heat]\n{HEAT}"), &["carbon.purchased_heat.meter: is missing"]),
         (format!("[carbon]\nrenewable_heat = [\"field\"]\n{SHANXI}"), &["carbon.renewable_heat: `field` (solar_field) is not a generator"]),
         (format!("[carbon]\nrenewable = [\"pcc\", \"roof\"]\n{SHANXI}"), &["carbon.renewable: `pcc` (grid) is not a generator"]),
     ];

@@ -439,6 +439,12 @@ impl<'a> Table<'a> {
         )
     }
 
+    /// Whether a key holds a list.
+    #[must_use]
+    pub fn is_list(&self, key: &str) -> bool {
+        matches!(self.get(key).map(Spanned::get_ref), Some(DeValue::Array(_)))
+    }
+
     /// Reports the keys that nobody asked for.
     pub fn finish(&self) {
         let asked = self.asked.borrow();

@@ -68,7 +68,7 @@ pub fn settlement(root: &Table<'_>, park: &Park) -> Settlement {
         if table.has("renewable_heat") {
             settlement.battery.by_heat = by_heat(&table, &settlement.battery.renewable, park);
         }
-        settlement.carbon = super::carbon::account(&table);
+        settlement.carbon = super::carbon::account(&table, park);
         table.finish();
     }
     settlement
@@ -234,7 +234,7 @@ fn named(
 }
 
 /// The place of a meter, or what is wrong with its name.
-fn meter(table: &Table<'_>, key: &str, name: &str, park: &Park) -> Option<MeterIndex> {
+pub(super) fn meter(table: &Table<'_>, key: &str, name: &str, park: &Park) -> Option<MeterIndex> {
     let found = park.meter(name);
     if found.is_none() {
         let known: Vec<&str> = park.meters.iter().map(|meter| &*meter.id).collect();

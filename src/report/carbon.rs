@@ -13,16 +13,16 @@ use crate::domain::carbon::account::{Account, Accounted, PeriodSums};
 use crate::domain::carbon::{Emission, Factor, Hour, HourGap, Matched, match_hours};
 use crate::domain::flow::{Flow, Known, Stated};
 use crate::domain::interval::{Entry, Interval, Span};
-use crate::domain::meter::Park;
+use crate::domain::meter::{Carrier, Park};
 use crate::domain::quality::{Gaps, Quality, Reason};
-use crate::domain::settlement::Settlement;
 use crate::domain::settlement::origin::Origin;
+use crate::domain::settlement::{Settlement, net};
 use crate::domain::stated::combine;
 use crate::domain::time::slot;
 use crate::domain::units::{MilliwattHours, to_f64};
 
 /// Columns of energy.
-pub const COLUMNS: [&str; 8] = [
+pub const COLUMNS: [&str; 9] = [
     "import_kwh",
     "export_kwh",
     "load_kwh",
@@ -31,6 +31,7 @@ pub const COLUMNS: [&str; 8] = [
     "renewable_export_kwh",
     "carbon_free_kwh",
     "boiler_heat_kwh",
+    "purchased_heat_kwh",
 ];
 /// The places of those that others follow from.
 const IMPORT: usize = 0;
@@ -40,8 +41,9 @@ const RENEWABLE: usize = 3;
 const RENEWABLE_EXPORT: usize = 5;
 const CARBON_FREE: usize = 6;
 const BOILERS: usize = 7;
+const PURCHASED_HEAT: usize = 8;
 
-/// Columns of mass, each of one column of energy and the factor of the grid.
+/// Columns of mass, by the factor of the grid; that of scope 2 with purchased heat by its own.
 pub const MASSES: [&str; 3] = [
     "scope2_location_kg",
     "avoided_self_consumption_memo_kg",
@@ -128,18 +130,23 @@ impl Row {
 
     /// Masses in the order of [`MASSES`], kilograms.
     #[must_use]
-    pub fn masses(&self, grid: &Factor) -> [Option<f64>; 3] {
-        masses(&self.energies, grid)
+    pub fn masses(&self, account: &Account) -> [Option<f64>; 3] {
+        masses(&self.energies, account)
     }
 }
 
 /// Masses of energies in the order of [`COLUMNS`].
-pub(super) fn masses(energies: &[Stated<MilliwattHours>], grid: &Factor) -> [Option<f64>; 3] {
+pub(super) fn masses(energies: &[Stated<MilliwattHours>], account: &Account) -> [Option<f64>; 3] {
     let of = |place| known(energies, place);
-    let kg = |energy| Emission::of(energy, grid).mass.as_kilograms();
+    let by = |energy, factor: &Factor| Emission::of(energy, factor).mass.as_kilograms();
+    let kg = |energy| by(energy, &account.grid);
     let used = of(RENEWABLE).zip(of(RENEWABLE_EXPORT));
+    let heat = match &account.purchased_heat {
+        None => Some(0.0),
+        Some(bought) => of(PURCHASED_HEAT).map(|heat| by(heat, &bought.factor)),
+    };
     [
-        of(IMPORT).map(kg),
+        of(IMPORT).zip(heat).map(|(import, heat)| kg(import) + heat),
         used.map(|(made, exported)| kg(made - exported)),
         of(RENEWABLE_EXPORT).map(kg),
     ]
@@ -193,6 +200,17 @@ impl Carbon {
             green.clone().map(|known| known.with(of(&known.value)))
         };
         let of = |flow| flows.of(flow).clone();
+        let bought = self.account.purchased_heat.as_ref();
+        let heat = bought.map_or_else(
+            || Ok(Known::given(MilliwattHours::ZERO)),
+            |bought| net(&self.park, Carrier::Heat, bought.meter, entries),
+        );
+        // A transfer station among the boilers burns nothing.
+        let boilers = if bought.is_some_and(|bought| bought.among_boilers) {
+            combine(&of(Flow::Boilers), &heat, |all, bought| all - bought)
+        } else {
+            of(Flow::Boilers)
+        };
         let heat_solar = green.as_ref().ok().and_then(|known| known.value.heat);
         Row {
             heat_solar,
@@ -207,7 +225,8 @@ impl Carbon {
                 part(|green| green.export),
                 // After the battery, before export.
                 part(|green| green.generation - green.charge + green.discharge),
-                of(Flow::Boilers),
+                boilers,
+                heat,
             ],
         }
     }
@@ -234,6 +253,7 @@ impl Carbon {
                 renewable: of(RENEWABLE),
                 renewable_export: of(RENEWABLE_EXPORT),
                 boilers: of(BOILERS),
+                purchased_heat: of(PURCHASED_HEAT),
             },
             from,
             to,
@@ -254,7 +274,7 @@ impl Carbon {
             let sum = hours.entry(hour).or_insert(Hour {
                 load: nothing,
                 carbon_free: nothing,
-                grid_share: None,
+                grid_share: self.account.grid_share.as_ref().map(|grid| grid.share),
             });
             let plus =
                 |sum: Option<MilliwattHours>, place| Some(sum? + known(&row.energies, place)?);

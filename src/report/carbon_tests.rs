@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::super::test_park::{self, Said};
 use super::*;
-use crate::domain::carbon::account::BoilerFuel;
+use crate::domain::carbon::account::{BoilerFuel, GridShare, PurchasedHeat};
 use crate::domain::carbon::{Boundary, Factors, Kind, Netting};
 use crate::domain::settlement::origin::Battery;
 
@@ -15,6 +15,8 @@ fn account() -> Account {
             .find("Shanxi", 2023, Kind::GridAverage)
             .unwrap()
             .clone(),
+        grid_share: None,
+        purchased_heat: None,
         market: None,
         certificates: Vec::new(),
         fuel: None::<BoilerFuel>,
@@ -107,6 +109,10 @@ fn a_period_of_the_books_agrees_with_the_vector() {
     assert_eq!(total["avoided_memo"]["self_consumption"]["kg"], "3847.720");
     assert_eq!(total["avoided_memo"]["export"]["kg"], "2786.280");
     assert_eq!(total["scope2_market"], Json::Null);
+    assert_eq!(total["scope2_location"]["heat"], Json::Null);
+    assert_eq!(total["scope2_location"]["total_kg"], "2321.900");
+    // What it would come to if it were netted stands among the memos alone.
+    assert_eq!(total["avoided_memo"]["net_balance_kg"], "-464.380");
     let supply = total["self_supply_ratio"].as_f64().unwrap();
     assert!((supply - 5_800.0 / 9_300.0).abs() < 1e-12);
     // A number with its factor and boundary, and no class of a year for a day.
@@ -150,6 +156,98 @@ fn the_hourly_match_sums_its_quarter_hours_and_counts_no_surplus_elsewhere() {
     let hourly = &found["total"]["hourly"];
     assert_eq!(hourly["matched_kwh"], "100.000000");
     assert_eq!(hourly["carbon_free_kwh"], "100.000000");
+}
+
+#[test]
+fn the_carbon_free_part_of_the_grid_serves_the_rest_of_the_load() {
+    let slots = |grid_share| {
+        let (slots, intervals, entries) =
+            test_park::books(&test_park::park(), &[Some(STORES), Some(NIGHT)]);
+        let mut report = report_of(&[], &[], &[]);
+        report.account.grid_share = grid_share;
+        report.push(&slots, &intervals, &entries);
+        report
+    };
+    // Within the hour 70 are there for 60; a quarter hour of the night has the grid alone.
+    let share = GridShare {
+        share: 0.2,
+        year: 2023,
+        source: "the operator".into(),
+    };
+    let found = json(slots(Some(share.clone())));
+    let hourly = &found["total"]["hourly"];
+    assert!(
+        (hourly["score"].as_f64().unwrap() - 1.0).abs() < 1e-12,
+        "{hourly}"
+    );
+    let mut night = slots(Some(share));
+    night.rows.remove(0);
+    let hourly = &json(night.clone())["total"]["hourly"];
+    assert_eq!(hourly["score"], 0.0);
+    assert!((hourly["score_with_grid"].as_f64().unwrap() - 0.2).abs() < 1e-12);
+    assert_eq!(hourly["grid_carbon_free"]["year"], 2023);
+    let text = written(night, 0);
+    assert!(
+        text.lines().last().unwrap().contains(",0.000000,0.200000,"),
+        "{text}"
+    );
+    let mut none = slots(None);
+    none.rows.remove(0);
+    assert_eq!(json(none)["total"]["hourly"]["score_with_grid"], Json::Null);
+}
+
+#[test]
+fn purchased_heat_has_its_column_and_is_in_scope_2() {
+    // The customer's meter stands in for a transfer station: 50 kWh.
+    let warm: Said = [
+        (10, 0),
+        (0, 0),
+        (0, 0),
+        (10, 0),
+        (0, 0),
+        (0, 0),
+        (0, 0),
+        (50, 0),
+    ];
+    let park = test_park::park();
+    let report = |silent: bool| {
+        let (slots, mut intervals, mut entries) = test_park::books(&park, &[Some(warm)]);
+        if silent {
+            test_park::silence(&park, &mut intervals, &mut entries, 0, 7);
+        }
+        let mut report = report_of(&[], &[], &[]);
+        report.account.purchased_heat = Some(PurchasedHeat {
+            meter: 7,
+            among_boilers: false,
+            factor: Factor {
+                kind: Kind::Heat,
+                kg_per_kwh: 0.396,
+                ..account().grid
+            },
+        });
+        report.push(&slots, &intervals, &entries);
+        report
+    };
+    let found = json(report(false));
+    let (row, total) = (&found["rows"][0], &found["total"]);
+    assert_eq!(row["purchased_heat_kwh"], "50.000000");
+    // 10 at 0.6634 and 50 at 0.396.
+    assert_eq!(row["scope2_location_kg"], "26.434");
+    assert_eq!(total["scope2_location_kg"], "26.434");
+    assert_eq!(total["scope2_location"]["kg"], "6.634");
+    assert_eq!(total["scope2_location"]["heat"]["kg"], "19.800");
+    assert_eq!(total["scope2_location"]["total_kg"], "26.434");
+    let found = json(report(true));
+    assert_eq!(found["rows"][0]["reason"], "unknown: C");
+    assert_eq!(found["total"]["scope2_location"], Json::Null);
+    assert_eq!(found["total"]["scope2_location_kg"], Json::Null);
+    // Among the boilers it is none of them: nothing of it was burnt.
+    let mut among = report(false);
+    among.rows.clear();
+    among.account.purchased_heat.as_mut().unwrap().among_boilers = true;
+    let (slots, intervals, entries) = test_park::books(&park, &[Some(warm)]);
+    among.push(&slots, &intervals, &entries);
+    assert_eq!(json(among)["rows"][0]["boiler_heat_kwh"], "-50.000000");
 }
 
 #[test]
@@ -212,7 +310,7 @@ fn the_total_of_csv_has_what_stands_for_the_period_with_factor_and_boundary() {
     assert!(total.ends_with("2025 No.47 (2025-12-31))\""), "{total}");
     let first = text.lines().nth(1).unwrap();
     assert!(
-        first.ends_with(",2321.900,3847.720,2786.280,derived,100.00,,,,,,,,"),
+        first.ends_with(",2321.900,3847.720,2786.280,derived,100.00,,,,,,,,,"),
         "{first}"
     );
 }

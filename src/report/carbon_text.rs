@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::carbon::{COLUMNS, Carbon, MASSES, Row, masses, total_quality};
 use super::cells::quoted;
+use crate::domain::carbon::account::{Account, GridShare};
 use crate::domain::carbon::{
     Avoided, Emission, Factor, Matched, ParkCarbon, Scope2, Scope2Error, limit_for,
 };
@@ -12,11 +13,12 @@ use crate::domain::time::rfc3339;
 use crate::domain::units::MilliwattHours;
 
 /// Columns that only the total has: ratios of the period's sums, with the factor.
-const OF_PERIOD: [&str; 7] = [
+const OF_PERIOD: [&str; 8] = [
     "scope1_fuel_kg",
     "scope2_market_kg",
     "self_supply_ratio",
     "hourly_score",
+    "hourly_score_with_grid",
     "park_tco2_per_tce",
     "park_boundary",
     "grid_factor",
@@ -47,6 +49,7 @@ pub fn csv(report: &Carbon) -> String {
     text.push_str("\r\n");
     let zone = &report.scope.time_zone;
     let grid = &report.account.grid;
+    let account = &report.account;
     let mut put = |cells: Vec<String>| {
         text.push_str(&cells.join(","));
         text.push_str("\r\n");
@@ -58,7 +61,7 @@ pub fn csv(report: &Carbon) -> String {
             row.revision.to_string(),
         ];
         cells.extend(row.energies.iter().map(|one| kwh(one).unwrap_or_default()));
-        let masses = row.masses(grid);
+        let masses = row.masses(account);
         cells.extend(masses.map(|kg| number(kg, 3).unwrap_or_default()));
         cells.push(row.quality().name().to_owned());
         cells.push(format!("{:.2}", row.coverage_pct()));
@@ -70,7 +73,7 @@ pub fn csv(report: &Carbon) -> String {
     let accounted = &period.accounted;
     let mut cells = vec!["total".to_owned(), String::new(), String::new()];
     cells.extend(period.sums.iter().map(|one| kwh(one).unwrap_or_default()));
-    let all = masses(&period.sums, grid);
+    let all = masses(&period.sums, account);
     cells.extend(all.map(|kg| number(kg, 3).unwrap_or_default()));
     cells.push(total_quality(&period.sums).name().to_owned());
     cells.push(format!("{:.2}", report.coverage_pct()));
@@ -79,7 +82,9 @@ pub fn csv(report: &Carbon) -> String {
     let market = accounted.market.as_ref().and_then(|one| one.as_ref().ok());
     let market = market.map(|one| one.mass().as_kilograms());
     let supply = accounted.renewable.and_then(|one| one.self_supply());
-    let score = period.matched.as_ref().ok().and_then(Matched::score);
+    let matched = period.matched.as_ref().ok();
+    let score = matched.and_then(Matched::score);
+    let with_grid = matched.and_then(Matched::score_with_grid);
     let park = accounted.park.as_ref();
     let cell = |value, decimals| number(value, decimals).unwrap_or_default();
     cells.extend([
@@ -87,6 +92,7 @@ pub fn csv(report: &Carbon) -> String {
         cell(market, 3),
         cell(supply, 6),
         cell(score, 6),
+        cell(with_grid, 6),
         cell(park.and_then(|park| park.intensity), 6),
         quoted(&boundary(report)),
         quoted(&grid.to_string()),
@@ -134,24 +140,46 @@ fn emission(emission: &Emission) -> Json {
 fn scope2(found: Option<&Result<Scope2, Scope2Error>>) -> Json {
     match found {
         None => Json::Null,
-        Some(Ok(scope)) => emission(&scope.electricity),
+        // The mass at the top is that of electricity, with its factor.
+        Some(Ok(scope)) => {
+            let mut told = emission(&scope.electricity);
+            if let Some(object) = told.as_object_mut() {
+                let heat = json!(scope.heat.as_ref().map(emission));
+                object.insert("heat".to_owned(), heat);
+                let total = json!(number(Some(scope.mass().as_kilograms()), 3));
+                object.insert("total_kg".to_owned(), total);
+            }
+            told
+        }
         Some(Err(error)) => json!({ "kg": null, "error": error.to_string() }),
     }
 }
 
-fn avoided(avoided: &Avoided) -> Json {
+fn avoided(avoided: &Avoided, location: Option<&Result<Scope2, Scope2Error>>) -> Json {
+    let scope2 = location.and_then(|found| found.as_ref().ok());
+    let net = scope2.map(|scope2| avoided.net_balance_memo(scope2).as_kilograms());
     json!({
+        "net_balance_kg": number(net, 3),
         "note": "a memo, in no scope and netted against none",
         "self_consumption": emission(&avoided.self_consumption),
         "export": emission(&avoided.export),
     })
 }
 
-fn matched(found: &Result<Matched, crate::domain::carbon::HourGap>) -> Json {
+fn matched(
+    found: &Result<Matched, crate::domain::carbon::HourGap>,
+    grid: Option<&GridShare>,
+) -> Json {
     match found {
         Err(gap) => json!({ "score": null, "reason": gap.to_string() }),
         Ok(matched) => json!({
             "score": matched.score(),
+            "score_with_grid": matched.score_with_grid(),
+            "grid_carbon_free": grid.map(|grid| json!({
+                "share": grid.share,
+                "year": grid.year,
+                "source": grid.source,
+            })),
             "volumetric": matched.volumetric(),
             "matched_kwh": matched.matched.to_kwh_string(),
             "load_kwh": matched.load.to_kwh_string(),
@@ -185,12 +213,12 @@ fn park(report: &Carbon, found: Option<&ParkCarbon>) -> Json {
     })
 }
 
-fn energies(row: &[Stated<MilliwattHours>], grid: &Factor) -> Map<String, Json> {
+fn energies(row: &[Stated<MilliwattHours>], account: &Account) -> Map<String, Json> {
     let mut object = Map::new();
     for (name, stated) in COLUMNS.iter().zip(row) {
         object.insert((*name).to_owned(), json!(kwh(stated)));
     }
-    for (name, kg) in MASSES.iter().zip(masses(row, grid)) {
+    for (name, kg) in MASSES.iter().zip(masses(row, account)) {
         object.insert((*name).to_owned(), json!(number(kg, 3)));
     }
     object
@@ -205,7 +233,7 @@ pub fn json(report: &Carbon) -> String {
     let by_heat = report.by_heat();
     let (stored_kwh, stored_solar) = report.storage_starts_with();
     let rows = report.rows.iter().map(|row| {
-        let mut object = energies(&row.energies, grid);
+        let mut object = energies(&row.energies, &report.account);
         object.insert(
             "start".to_owned(),
             json!(rfc3339(row.span.start, &scope.time_zone)),
@@ -233,7 +261,7 @@ pub fn json(report: &Carbon) -> String {
     let rows: Vec<Json> = rows.collect();
     let period = report.period();
     let accounted = &period.accounted;
-    let mut total = energies(&period.sums, grid);
+    let mut total = energies(&period.sums, &report.account);
     let unknown: Map<String, Json> = COLUMNS
         .iter()
         .enumerate()
@@ -250,7 +278,12 @@ pub fn json(report: &Carbon) -> String {
         ("scope2_market", scope2(accounted.market.as_ref())),
         (
             "avoided_memo",
-            json!(accounted.avoided.as_ref().map(avoided)),
+            json!(
+                accounted
+                    .avoided
+                    .as_ref()
+                    .map(|one| avoided(one, accounted.location.as_ref()))
+            ),
         ),
         (
             "self_supply_ratio",
@@ -260,7 +293,10 @@ pub fn json(report: &Carbon) -> String {
             "claimable_ratio",
             json!(renewable.and_then(|one| one.claimable())),
         ),
-        ("hourly", matched(&period.matched)),
+        (
+            "hourly",
+            matched(&period.matched, report.account.grid_share.as_ref()),
+        ),
         ("zero_carbon_park", park(report, accounted.park.as_ref())),
         (
             "certificates_retired_kwh",

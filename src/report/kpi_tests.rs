@@ -154,7 +154,7 @@ fn plant(available: Option<Input>, never_curtailed: bool) -> Plant {
             name: "roof".into(),
             kind: Kind::Photovoltaic(Box::new(roof)),
         }],
-        never_curtailed,
+        never_curtailed: vec!["roof".into(); usize::from(never_curtailed)],
         ..Plant::default()
     }
 }
@@ -274,6 +274,54 @@ fn limits_are_those_of_the_first_day_and_are_judged_at_their_edge() {
     assert_eq!(told(&said, "r_self")["limit"], Json::Null);
 }
 
+/// The roof says what it was kept from, and of the turbine the operator says that it is
+/// never kept from anything.
+#[test]
+fn a_park_with_a_turbine_has_indicators_of_direct_supply() {
+    let mut park = park();
+    park.meters.push(Meter {
+        id: "steam".into(),
+        role: Role::named("turbine").unwrap(),
+        ..park.meters[0].clone()
+    });
+    let one = Hour {
+        generation: 60.0,
+        export: 20.0,
+        import: 50.0,
+        available: Some(70.0),
+        ..Hour::default()
+    };
+    let mut slots = ledger(&[one], None);
+    let entries = &mut slots[0].entries;
+    for (positive, kwh) in [(true, 40), (false, 0)] {
+        let mut steam = entries[0].clone();
+        steam.meter = "steam".into();
+        steam.channel.positive = positive;
+        steam.energy = Ok(MilliwattHours(kwh * 1_000_000));
+        entries.push(steam);
+    }
+    let flows = settle(&park, entries, ExportShape::default(), hour(0));
+    slots[0].interval.as_mut().unwrap().flows = flows;
+    let told = |plant: &Plant, name: &str| {
+        let all = plant.indicators(Some(&park), &[], &slots, "2026-06-01".parse().unwrap());
+        all.into_iter().find(|one| one.name == name).unwrap()
+    };
+    let mut known = plant(Some(available()), false);
+    let silent = told(&known, "r_self");
+    assert_eq!(silent.value, None);
+    let note = silent.note.unwrap();
+    assert!(note.starts_with("nothing says what steam could"), "{note}");
+    known.never_curtailed = vec!["steam".into()];
+    // 100 made, 10 kept back, 20 exported.
+    assert_eq!(told(&known, "curtailed").value, Some(10.0));
+    assert_eq!(told(&known, "r_self").value, Some(80.0 / 110.0));
+    assert_eq!(told(&known, "r_sell").value, Some(20.0 / 110.0));
+    assert_eq!(told(&known, "r_self").judged.unwrap().kept, Some(true));
+    // Whose name is there is kept from nothing, whatever a sensor says.
+    known.never_curtailed.push("roof".into());
+    assert_eq!(told(&known, "curtailed").value, Some(0.0));
+}
+
 #[test]
 fn what_nobody_says_is_unknown_and_the_indicator_says_so() {
     let hours = [Hour {
@@ -294,6 +342,7 @@ fn what_nobody_says_is_unknown_and_the_indicator_says_so() {
             "{name}"
         );
         let note = row["note"].as_str().unwrap();
+        assert!(note.starts_with("nothing says what roof could"), "{note}");
         assert!(note.contains("never_curtailed"), "{note}");
     }
     assert_eq!(told(&said, "r_self")["limit"]["kept"], Json::Null);

@@ -1,14 +1,17 @@
 //! `[kpi]`: the limits of direct supply, and what no meter says.
 
+use std::sync::Arc;
+
 use jiff::civil::Date;
 
-use super::super::read::Table;
+use super::super::read::{Table, closest};
 use crate::domain::kpi::DirectLimits;
+use crate::domain::meter::{Carrier, Meter, Term};
 use crate::domain::plant::Plant;
 
 /// Reads `[kpi]` into a plant.
-pub(super) fn kpi(table: &Table<'_>, plant: &mut Plant) {
-    plant.never_curtailed = table.flag("never_curtailed").unwrap_or(false);
+pub(super) fn kpi(table: &Table<'_>, meters: &[Meter], plant: &mut Plant) {
+    plant.never_curtailed = never_curtailed(table, meters);
     if !table.has("direct_supply") {
         return;
     }
@@ -18,6 +21,38 @@ pub(super) fn kpi(table: &Table<'_>, plant: &mut Plant) {
         inner.finish();
     }
     plant.limits = limits;
+}
+
+/// Generators that are never kept from generating: all of them, or some by name.
+fn never_curtailed(table: &Table<'_>, meters: &[Meter]) -> Vec<Arc<str>> {
+    const KEY: &str = "never_curtailed";
+    let generators: Vec<&Arc<str>> = meters
+        .iter()
+        .filter(|meter| meter.role.term(Carrier::Electricity) == Some(Term::Generator))
+        .map(|meter| &meter.id)
+        .collect();
+    if !table.is_list(KEY) {
+        let all = table.flag(KEY).unwrap_or(false);
+        return generators.into_iter().filter(|_| all).cloned().collect();
+    }
+    let mut never: Vec<Arc<str>> = Vec::new();
+    for name in table.texts(KEY) {
+        match generators.iter().find(|id| ****id == *name) {
+            Some(id) if never.contains(id) => {
+                table.problem(KEY, format!("`{name}` is there twice"), "name it once");
+            }
+            Some(id) => never.push(Arc::clone(id)),
+            None => {
+                let known: Vec<&str> = generators.iter().map(|id| &***id).collect();
+                let remedy = match closest(name, &known) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "the id of a [[meter]] that generates, or `true` for all".to_owned(),
+                };
+                table.problem(KEY, format!("`{name}` is no generator"), remedy);
+            }
+        }
+    }
+    never
 }
 
 fn direct(table: &Table<'_>, before: &[DirectLimits]) -> Option<DirectLimits> {

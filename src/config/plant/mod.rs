@@ -47,7 +47,7 @@ pub(super) fn plant(root: &Table<'_>, meters: &[Meter]) -> Plant {
     if root.has("kpi")
         && let Some(table) = root.table("kpi")
     {
-        kpi::kpi(&table, &mut plant);
+        kpi::kpi(&table, meters, &mut plant);
         table.finish();
     }
     plant

@@ -240,6 +240,21 @@ fn light_is_computed_where_no_sensor_lies_in_the_plane() {
 }
 
 #[test]
+fn all_generators_are_never_curtailed_or_those_that_are_named() {
+    for (text, expected) in [
+        ("", &[][..]),
+        ("[kpi]\nnever_curtailed = false\n", &[]),
+        ("[kpi]\nnever_curtailed = []\n", &[]),
+        ("[kpi]\nnever_curtailed = true\n", &["roof"]),
+        ("[kpi]\nnever_curtailed = [\"roof\"]\n", &["roof"]),
+    ] {
+        let setup = parse(&(park() + text)).unwrap_or_else(|problems| panic!("{problems:#?}"));
+        let never: Vec<&str> = setup.plant.never_curtailed.iter().map(|id| &**id).collect();
+        assert_eq!(never, expected, "{text}");
+    }
+}
+
+#[test]
 fn a_mistake_is_named_with_its_remedy() {
     #[rustfmt::skip]
     let cases = [
@@ -271,6 +286,9 @@ fn a_mistake_is_named_with_its_remedy() {
         ("r_sell = 0.1",                        "r_sell = 10",                       "kpi.direct_supply[0].r_sell",                "out of range",              "from 0 to 1"),
         ("from = \"2026-01-01\"",               "from = \"January\"",                "kpi.direct_supply[0].from",                  "is not a day",              "2025-01-01"),
         ("[kpi]\n",                             "[kpi]\nnever_curtaild = true\n",    "kpi.never_curtaild",                         "unknown key",               "never_curtailed"),
+        ("[kpi]\n",                             "[kpi]\nnever_curtailed = [\"rof\"]\n", "kpi.never_curtailed",                       "`rof` is no generator",     "did you mean `roof`?"),
+        ("[kpi]\n",                             "[kpi]\nnever_curtailed = [\"field\"]\n", "kpi.never_curtailed",                     "`field` is no generator",   "a [[meter]] that generates"),
+        ("[kpi]\n",                             "[kpi]\nnever_curtailed = [\"roof\", \"roof\"]\n", "kpi.never_curtailed",             "`roof` is there twice",     "name it once"),
     ];
     for (place, this, path, fact, remedy) in cases {
         assert_eq!(PLANT.matches(place).count(), 1, "{place}");

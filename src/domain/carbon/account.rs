@@ -11,6 +11,7 @@ use super::{
     Avoided, Boundary, Co2, Emission, Factor, Fuel, KGCE_PER_GJ, ParkCarbon, ParkEnergy, Renewable,
     Scope2, Scope2Error, avoided, park_carbon, scope2_location, scope2_market,
 };
+use crate::domain::meter::MeterIndex;
 use crate::domain::units::{MilliwattHours, to_f64};
 
 /// Gigajoules of a kilowatt-hour.
@@ -32,6 +33,28 @@ impl BoilerFuel {
     }
 }
 
+/// Heat that is bought.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PurchasedHeat {
+    /// The meter at the transfer station.
+    pub meter: MeterIndex,
+    /// Whether it stands among the boilers, whose heat would else count as burnt fuel.
+    pub among_boilers: bool,
+    /// Carbon dioxide of a kilowatt-hour of it.
+    pub factor: Factor,
+}
+
+/// The carbon-free part of what comes from the grid, as dated data.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GridShare {
+    /// 0 to 1, taken for every hour.
+    pub share: f64,
+    /// The year of the data.
+    pub year: i16,
+    /// The document.
+    pub source: Arc<str>,
+}
+
 /// Certificates that were retired or sold for a stretch of days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Certificates {
@@ -50,6 +73,10 @@ pub struct Certificates {
 pub struct Account {
     /// The average of the grid.
     pub grid: Factor,
+    /// Its carbon-free part.
+    pub grid_share: Option<GridShare>,
+    /// Heat that is bought; scope 2 as import is.
+    pub purchased_heat: Option<PurchasedHeat>,
     /// What import without certificates has by contract: of the supplier, or the residual
     /// mix.
     pub market: Option<Factor>,
@@ -78,6 +105,8 @@ pub struct PeriodSums {
     pub renewable_export: Option<MilliwattHours>,
     /// Heat of fired boilers.
     pub boilers: Option<MilliwattHours>,
+    /// Heat that was bought; nothing where none is.
+    pub purchased_heat: Option<MilliwattHours>,
 }
 
 /// What a period comes to.
@@ -116,13 +145,14 @@ impl Account {
         let sold = inside.iter().map(|one| one.sold).sum();
         let fuel = self.fuel.as_ref().zip(sums.boilers);
         let fuel = fuel.map(|(fuel, heat)| Emission::of(fuel.burnt(heat), &fuel.factor));
-        let market = sums.import.zip(self.market.as_ref());
+        let bought = self.bought(sums);
+        let purchases = sums.import.zip(bought);
+        let market = purchases.zip(self.market.as_ref());
         let green = sums.renewable.zip(sums.renewable_export);
         Accounted {
-            location: sums
-                .import
-                .map(|import| scope2_location(import, &self.grid, None)),
-            market: market.map(|(import, factor)| scope2_market(import, retired, factor, None)),
+            location: purchases.map(|(import, heat)| scope2_location(import, &self.grid, heat)),
+            market: market
+                .map(|((import, heat), factor)| scope2_market(import, retired, factor, heat)),
             avoided: green.map(|(made, exported)| avoided(made, exported, &self.grid)),
             renewable: green
                 .zip(sums.load)
@@ -136,6 +166,16 @@ impl Account {
             certificates_outside: outside.len(),
             park: self.park(sums, fuel.as_ref()),
             fuel,
+        }
+    }
+
+    /// Purchased heat with its factor, nothing where none is bought; none where it is
+    /// unknown.
+    #[allow(clippy::option_option)]
+    fn bought(&self, sums: &PeriodSums) -> Option<Option<(MilliwattHours, &Factor)>> {
+        match &self.purchased_heat {
+            None => Some(None),
+            Some(bought) => sums.purchased_heat.map(|heat| Some((heat, &bought.factor))),
         }
     }
 
@@ -155,7 +195,9 @@ impl Account {
             import: sums.import?,
             export: sums.export?,
             green_direct: sums.renewable? - sums.renewable_export?,
-            heat: None,
+            heat: self
+                .bought(sums)?
+                .map(|(heat, factor)| (heat, factor.clone())),
             fuels: burnt.into_iter().collect(),
             process: Co2::from_kilograms(0.0),
             kgce_per_kwh: self.kgce_per_kwh,

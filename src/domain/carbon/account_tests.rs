@@ -16,6 +16,8 @@ fn account() -> Account {
             .find("Shanxi", 2023, Kind::GridAverage)
             .unwrap()
             .clone(),
+        grid_share: None,
+        purchased_heat: None,
         market: None,
         certificates: Vec::new(),
         fuel: None,
@@ -45,6 +47,7 @@ fn sums() -> PeriodSums {
         renewable: Some(kwh(10_000.0)),
         renewable_export: Some(kwh(4_200.0)),
         boilers: Some(MilliwattHours::ZERO),
+        purchased_heat: Some(MilliwattHours::ZERO),
     }
 }
 
@@ -74,6 +77,66 @@ fn a_period_agrees_with_its_vector_and_nets_no_export() {
     };
     let more = of(&account(), &more).location.unwrap().unwrap();
     assert_eq!(more, location);
+}
+
+/// Source: domain.md 6.2, `E_imp EF_grid + Q_purchased EF_heat`, with the usual 0.11 t/GJ.
+#[test]
+fn purchased_heat_is_in_scope_2_and_in_the_indicator() {
+    let factor = Factor {
+        geography: "district".into(),
+        local_name: "district".into(),
+        year: 2023,
+        kind: Kind::Heat,
+        kg_per_kwh: Factor::kg_per_kwh_of_tonnes_per_gj(0.11),
+        source: "S".into(),
+        url: "".into(),
+    };
+    let buys = Account {
+        purchased_heat: Some(PurchasedHeat {
+            meter: 0,
+            among_boilers: false,
+            factor,
+        }),
+        market: Some(account().grid),
+        ..account()
+    };
+    let heat = PeriodSums {
+        purchased_heat: Some(kwh(1_000.0)),
+        ..sums()
+    };
+    let (with, without) = (of(&buys, &heat), of(&account(), &sums()));
+    let mass = |found: &Accounted| {
+        found
+            .location
+            .clone()
+            .unwrap()
+            .unwrap()
+            .mass()
+            .as_kilograms()
+    };
+    // 1000 kWh are 3.6 GJ, at 0.11 t/GJ 396 kg.
+    assert!((mass(&with) - mass(&without) - 396.0).abs() < 1e-9);
+    let market = with.market.unwrap().unwrap();
+    assert!((market.mass().as_kilograms() - mass(&without) - 396.0).abs() < 1e-9);
+    let (with, without) = (with.park.unwrap(), without.park.unwrap());
+    assert!((with.mass.as_kilograms() - without.mass.as_kilograms() - 396.0).abs() < 1e-9);
+    let tce = 3.6 * KGCE_PER_GJ / 1e3;
+    assert!((with.energy_tce - without.energy_tce - tce).abs() < 1e-12);
+    // Unknown heat leaves unknown what it is in.
+    let unknown = PeriodSums {
+        purchased_heat: None,
+        ..sums()
+    };
+    let found = of(&buys, &unknown);
+    assert!(found.location.is_none() && found.market.is_none() && found.park.is_none());
+    assert!(found.avoided.is_some());
+    // Below zero is a netted register, and named as one.
+    let back = PeriodSums {
+        purchased_heat: Some(kwh(-1.0)),
+        ..sums()
+    };
+    let found = of(&buys, &back);
+    assert!(found.location.unwrap().is_err() && found.park.is_none());
 }
 
 #[test]

@@ -66,6 +66,36 @@ fn the_embedded_table_can_be_read() {
     }
 }
 
+/// Source: emission_factors.csv, every row of it.
+#[test]
+fn every_factor_of_the_vectors_is_the_one_that_is_found() {
+    let text = include_str!("../../../tests/fixtures/emission_factors.csv");
+    let table = Factors::embedded();
+    let mut rows = 0;
+    for line in text.lines().filter(|line| line.starts_with("CN,")) {
+        let cells: Vec<&str> = line.split(',').collect();
+        let kind = match cells[2] {
+            "national_excl_market_traded_non_fossil" => Kind::WithoutTradedNonFossil,
+            "national_fossil_power" => Kind::Fossil,
+            _ => Kind::GridAverage,
+        };
+        let place = if cells[1] == "national" {
+            "CN"
+        } else {
+            cells[3]
+        };
+        let found = table.find(place, cells[4].parse().unwrap(), kind).unwrap();
+        assert_eq!(found.kg_per_kwh, cells[5].parse::<f64>().unwrap(), "{line}");
+        assert_eq!(
+            (&*found.source, &*found.url),
+            (cells[6], cells[7].trim()),
+            "{line}"
+        );
+        rows += 1;
+    }
+    assert_eq!(rows, 120);
+}
+
 #[test]
 fn another_year_is_never_taken_instead_and_a_row_without_year_or_source_is_refused() {
     let table = Factors::embedded();

@@ -185,6 +185,8 @@ pub struct Conditions {
     pub wind: f64,
     /// Whether rows, clouds' edges or snow shaded collectors.
     pub shaded: bool,
+    /// Whether mirrors were turned away from the sun.
+    pub defocused: bool,
 }
 
 /// Why an hour is not valid.
@@ -200,6 +202,8 @@ pub enum Invalid {
     Windy,
     /// Shade.
     Shaded,
+    /// Mirrors out of focus: the promise is one of the whole field.
+    Defocused,
 }
 
 impl Conditions {
@@ -212,6 +216,7 @@ impl Conditions {
             (self.ambient >= 5.0, Invalid::Cold),
             (self.wind <= 10.0, Invalid::Windy),
             (!self.shaded, Invalid::Shaded),
+            (!self.defocused, Invalid::Defocused),
         ]
         .into_iter()
         .filter_map(|(fits, reason)| (!fits).then_some(reason))

@@ -102,6 +102,7 @@ const FINE: Conditions = Conditions {
     ambient: 5.0,
     wind: 10.0,
     shaded: false,
+    defocused: false,
 };
 
 #[test]
@@ -117,6 +118,7 @@ fn an_hour_counts_up_to_the_limits() {
         ("cooling down",          Conditions { moved_k: -5.1, ..FINE },            vec![Invalid::Unsteady]),
         ("frost",                 Conditions { ambient: 4.9, ..FINE },             vec![Invalid::Cold]),
         ("gale and shade",        Conditions { wind: 10.1, shaded: true, ..FINE }, vec![Invalid::Windy, Invalid::Shaded]),
+        ("mirrors stowed",        Conditions { defocused: true, ..FINE },            vec![Invalid::Defocused]),
         ("wind not measured",     Conditions { wind: f64::NAN, ..FINE },           vec![Invalid::Windy]),
     ];
     for (situation, conditions, reasons) in cases {

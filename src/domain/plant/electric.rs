@@ -6,7 +6,7 @@ use jiff::civil::Date;
 
 use super::books::{Slot, kwh, total};
 use super::number::{Indicator, Judgement};
-use super::{Kind, Plant};
+use super::{Kind, Photovoltaic, Plant};
 use crate::domain::balance::members;
 use crate::domain::flow::{Flow, Known, Stated};
 use crate::domain::kpi::{DirectLimits, Sums, direct_supply};
@@ -85,6 +85,7 @@ fn sums(needs: &[Needs], added: &[f64]) -> Sums {
 /// The indicators of a period that begins on a day. Without a park, what needs its meters
 /// is left out.
 pub fn indicators(plant: &Plant, park: Option<&Park>, slots: &[Slot], day: Date) -> Vec<Indicator> {
+    let unsaid = unsaid(plant, park);
     let mut all: Vec<Indicator> = ROWS
         .iter()
         .map(|(name, unit, needs, formula)| {
@@ -96,17 +97,16 @@ pub fn indicators(plant: &Plant, park: Option<&Park>, slots: &[Slot], day: Date)
                     SelfConsumption => slot.flow(Flow::SelfConsumption),
                     Charge => slot.flow(Flow::BatteryCharge),
                     Discharge => slot.flow(Flow::BatteryDischarge),
-                    Curtailed => curtailed(plant, park, slot),
+                    Curtailed => curtailed(plant, park.filter(|_| unsaid.is_none()), slot),
                 };
                 needs.iter().map(amount).collect()
             });
             let indicator = total.indicator(name, unit, |added| formula(&sums(needs, added)));
-            let unsaid = needs.contains(&Curtailed) && indicator.unknown_intervals > 0;
-            if unsaid && !says_curtailed(plant, park) {
-                return indicator.noted(
-                    "not every generator says what it could have generated: give its \
-                     [plant.NAME.pv] `available` or `curtailed`, or say [kpi] never_curtailed",
-                );
+            if let Some(unsaid) = unsaid.as_ref().filter(|_| needs.contains(&Curtailed)) {
+                return Indicator {
+                    note: Some(unsaid.clone()),
+                    ..indicator
+                };
             }
             judged(indicator, &sums(needs, total.sums()), &plant.limits, day)
         })
@@ -137,7 +137,7 @@ fn judged(mut indicator: Indicator, sums: &Sums, limits: &[DirectLimits], day: D
 }
 
 /// The meters of all generators, each counted once.
-fn generators(park: &Park) -> Vec<&Arc<str>> {
+pub(super) fn generators(park: &Park) -> Vec<&Arc<str>> {
     let members = members(park, Carrier::Electricity, Term::Generator).into_iter();
     members
         .filter_map(|index| park.meters.get(index).map(|meter| &meter.id))
@@ -163,33 +163,43 @@ fn standby(park: &Park, slots: &[Slot]) -> Indicator {
         .noted("import of the generators' meters; part of the load, not of generation")
 }
 
-/// Whether every generator is one whose curtailment is stated.
-fn says_curtailed(plant: &Plant, park: Option<&Park>) -> bool {
-    if plant.never_curtailed {
-        return true;
-    }
-    let Some(park) = park else { return false };
-    let stated = |id: &&Arc<str>| {
-        plant.units.iter().any(|unit| {
-            matches!(&unit.kind, Kind::Photovoltaic(pv) if pv.meter == **id && pv.says_curtailed())
-        })
-    };
-    generators(park).iter().all(stated)
+/// Modules whose meter says what they were kept from, unless they never are.
+fn says(plant: &Plant) -> impl Iterator<Item = &Photovoltaic> {
+    let units = plant.units.iter().filter_map(|unit| match &unit.kind {
+        Kind::Photovoltaic(pv) => Some(&**pv),
+        _ => None,
+    });
+    units.filter(|pv| pv.says_curtailed() && !plant.never_curtailed.contains(&pv.meter))
 }
 
-/// Generation that was possible and not allowed, milliwatt-hours.
-fn curtailed(plant: &Plant, park: Option<&Park>, slot: &Slot) -> Stated<f64> {
-    if plant.never_curtailed {
-        return Ok(Known::given(0.0));
-    }
-    let Some(park) = park.filter(|_| says_curtailed(plant, park)) else {
-        return Err(Gaps::config());
+/// The generators of which nothing says what they could have generated, in a sentence with
+/// its remedy; none where all of them say it.
+fn unsaid(plant: &Plant, park: Option<&Park>) -> Option<String> {
+    let Some(park) = park else {
+        return Some("which generators there are stands in the configuration".to_owned());
     };
+    let stated =
+        |id: &Arc<str>| plant.never_curtailed.contains(id) || says(plant).any(|pv| pv.meter == *id);
+    let silent: Vec<&str> = generators(park)
+        .into_iter()
+        .filter(|id| !stated(id))
+        .map(|id| &**id)
+        .collect();
+    (!silent.is_empty()).then(|| {
+        format!(
+            "nothing says what {} could have generated: `available` or `curtailed` of its \
+             [plant.NAME.pv], or its name in [kpi] never_curtailed",
+            silent.join(", ")
+        )
+    })
+}
+
+/// Generation that was possible and not allowed, milliwatt-hours; unknown without a park.
+fn curtailed(plant: &Plant, park: Option<&Park>, slot: &Slot) -> Stated<f64> {
+    let park = park.ok_or_else(Gaps::config)?;
     let mut sum: Stated<f64> = Ok(Known::given(0.0));
-    for unit in &plant.units {
-        if let Kind::Photovoltaic(pv) = &unit.kind {
-            sum = combine(&sum, &pv.curtailed(park, slot), |sum, one| sum + one);
-        }
+    for pv in says(plant) {
+        sum = combine(&sum, &pv.curtailed(park, slot), |sum, one| sum + one);
     }
     sum
 }

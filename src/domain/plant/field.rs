@@ -15,7 +15,7 @@ use crate::domain::heat::system::specific_yield;
 use crate::domain::meter::{Carrier, Park};
 use crate::domain::quality::{Gaps, Reason};
 use crate::domain::stated::combine;
-use crate::domain::sun::Sun;
+use crate::domain::sun::{Sun, sun};
 
 /// Mirrors that turn together, and the sensors of their drive.
 #[derive(Debug, Clone, PartialEq)]
@@ -119,6 +119,23 @@ impl SolarField {
         Pointed { trackers, aperture }
     }
 
+    /// Where the mounts stood in the mean of an interval.
+    fn pointed_in(&self, park: &Park, slot: &Slot) -> Pointed {
+        let (start, end) = (slot.span.start.as_second(), slot.span.end.as_second());
+        let sun = sun(park.latitude, park.longitude, start.midpoint(end));
+        self.pointed(&sun, &|input| slot.mean(input))
+    }
+
+    /// Whether all mirrors were in focus in an interval; with the sun down none has to be.
+    ///
+    /// # Errors
+    ///
+    /// The mounts that do not say where they stood.
+    pub(super) fn focused(&self, park: &Park, slot: &Slot) -> Stated<bool> {
+        let Pointed { trackers, aperture } = self.pointed_in(park, slot);
+        aperture.map(|known| known.with(trackers.stowed + trackers.deviating == 0))
+    }
+
     pub(super) fn now(&self, moment: &Moment<'_>) -> (Vec<Number>, Option<Trackers>) {
         let heat = (moment.power)(&self.heat, Carrier::Heat);
         let dni = self
@@ -212,21 +229,24 @@ impl SolarField {
         ];
         if let Some(dni) = &self.dni {
             let both = total(slots, |slot| {
-                let light = slot
-                    .mean(dni)
-                    .map(|known| known.with(known.value * slot.hours()));
-                vec![heat(slot), light]
+                let area = self.pointed_in(park, slot).aperture;
+                let area = area.map(|known| known.with(known.value * slot.hours()));
+                vec![
+                    heat(slot),
+                    combine(&slot.mean(dni), &area, |dni, area| dni * area),
+                ]
             });
+            // The light is a sum of light on the aperture that was in focus in each interval.
             let of = |sums: &[f64]| match sums {
-                [heat, light] => {
-                    efficiency(heat / 1e3, *light, self.aperture_m2, Basis::DirectNormal)
-                }
+                [heat, light] => efficiency(heat / 1e3, *light, 1.0, Basis::DirectNormal),
                 _ => None,
             };
             let indicator = both.indicator("efficiency_dni", "", of);
-            indicators.push(
-                indicator.noted("on the whole aperture and all direct light, in focus or not"),
-            );
+            indicators.push(indicator.noted(if self.mounts.is_empty() {
+                "of the direct light on the whole aperture: no mount says where it stands"
+            } else {
+                "of the direct light on the aperture that was in focus"
+            }));
         }
         if let Some(guarantee) = &self.guarantee {
             indicators.extend(guarantee.indicators(self, park, before, slots));

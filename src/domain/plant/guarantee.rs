@@ -160,13 +160,14 @@ impl Guarantee {
         };
         let counted = format!(
             "{} of {hours} hours are valid; too dark {}, unsteady {}, cold {}, windy {}, low sun {}, \
-             not fully measured {unknown}",
+             mirrors out of focus {}, not fully measured {unknown}",
             valid.len(),
             turned(Invalid::Light),
             turned(Invalid::Unsteady),
             turned(Invalid::Cold),
             turned(Invalid::Windy),
             turned(Invalid::Shaded),
+            turned(Invalid::Defocused),
         );
         let of = |outcome: fn(&crate::domain::heat::power_check::Outcome) -> Option<f64>| {
             check(known, self.area_m2, &self.safety)
@@ -262,6 +263,13 @@ impl Guarantee {
         let Some(middle) = middle(park, slots) else {
             return Told::Missing(Gaps::config());
         };
+        let mut defocused = false;
+        for slot in slots {
+            match field.focused(park, slot) {
+                Ok(known) => defocused |= !known.value,
+                Err(gaps) => note(&gaps),
+            }
+        }
         if let Some(missing) = missing {
             return Told::Missing(missing);
         }
@@ -285,6 +293,7 @@ impl Guarantee {
                 ambient,
                 wind,
                 shaded: middle.elevation_deg < self.clear_from_deg,
+                defocused,
             },
         })
     }

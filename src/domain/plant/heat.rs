@@ -10,7 +10,8 @@
 //! What is in the storage when a period begins has an origin that no sensor tells. It is
 //! followed from as far back as is given; then the period is gone through twice, as if all
 //! that was there at first had been solar, and as if none had. **Where the two disagree
-//! the fraction is unknown**, and both are told.
+//! the fraction is unknown**, and both are told. An interval before the period that is
+//! unknown leaves the storage as it was: what rests on it is an estimate, and counted.
 
 use super::books::{Slot, kwh, total};
 use super::number::Indicator;
@@ -19,6 +20,7 @@ use crate::domain::heat::pool::{Pool, PoolError};
 use crate::domain::heat::system::{
     Source, distribution_loss_ratio, solar_at_header, solar_fraction,
 };
+use crate::domain::quality::Quality;
 
 /// How far the two may lie apart, of one.
 const AGREE: f64 = 5e-4;
@@ -75,18 +77,34 @@ fn used(earlier: &[Slot], slots: &[Slot]) -> Indicator {
     let range = least.zip(most);
     let agreed = range
         .and_then(|(least, most)| ((most - least).abs() <= AGREE).then_some((least + most) / 2.0));
-    let indicator = needed.indicator("solar_fraction", "", |_| agreed);
+    let mut indicator = needed.indicator("solar_fraction", "", |_| agreed);
     let what = "of the heat that left the header, after storage";
-    match range {
-        Some((least, most)) if agreed.is_none() => {
-            let mut unknown = indicator;
-            unknown.note = Some(format!(
-                "between {least:.3} and {most:.3}: where the heat came from that was stored \
-                 before is not known"
-            ));
-            unknown.noted(what)
-        }
-        _ => indicator.noted(what),
+    let unknown = earlier.iter().filter(|slot| known(slot).is_none()).count();
+    // Where nothing came out of a storage, nothing rests on what was before.
+    let stored = slots
+        .iter()
+        .filter_map(known)
+        .any(|[.., discharge]| discharge > 0.0);
+    let passed = (unknown > 0 && stored).then(|| {
+        format!(
+            "an estimate: of {} intervals before the period {unknown} are unknown, and what they \
+             stored and gave is not in it",
+            earlier.len()
+        )
+    });
+    if passed.is_some() && indicator.value.is_some() {
+        indicator.quality = indicator.quality.worst(Quality::Estimated);
+    }
+    if let Some((least, most)) = range.filter(|_| agreed.is_none()) {
+        indicator.note = Some(format!(
+            "between {least:.3} and {most:.3}: where the heat came from that was stored before \
+             is not known"
+        ));
+    }
+    let indicator = indicator.noted(what);
+    match passed {
+        Some(passed) => indicator.noted(&passed),
+        None => indicator,
     }
 }
 
@@ -108,16 +126,20 @@ fn followed(earlier: &[Slot], slots: &[Slot], solar: f64) -> Option<f64> {
     (all != 0.0).then(|| of_the_sun / all)
 }
 
+/// What the header and the storage had in an interval, in the order of [`FLOWS`]; none
+/// where a flow is unknown.
+fn known(slot: &Slot) -> Option<[f64; 6]> {
+    let mut all = [0.0; 6];
+    for (value, flow) in all.iter_mut().zip(FLOWS) {
+        *value = slot.flow(flow).ok()?.value;
+    }
+    Some(all)
+}
+
 /// An interval at the header: the solar part of what left it, and all of that. None where
 /// a flow is unknown: the storage is then as it was.
 fn pass(pool: &mut Pool, slot: &Slot) -> Option<(f64, f64)> {
-    let known: Vec<f64> = FLOWS
-        .iter()
-        .map(|flow| slot.flow(*flow).ok().map(|known| known.value))
-        .collect::<Option<_>>()?;
-    let [field, boilers, electric, pump, charge, discharge] = known[..] else {
-        return None;
-    };
+    let [field, boilers, electric, pump, charge, discharge] = known(slot)?;
     // What takes heat from the header is a load there, not a source: a field at night. This
     // maximum is inside of the indicator.
     let source = |heat: f64, solar: f64| Source {

@@ -23,6 +23,7 @@ mod guarantee;
 mod heat;
 mod input;
 pub mod live;
+mod needs;
 mod number;
 mod photovoltaic;
 mod storage;
@@ -121,8 +122,8 @@ pub struct Plant {
     pub units: Vec<Unit>,
     /// The limits of direct supply, by the day from which they hold.
     pub limits: Vec<DirectLimits>,
-    /// Whether the operator says that nothing is ever curtailed.
-    pub never_curtailed: bool,
+    /// The meters of generators of which the operator says that they are never curtailed.
+    pub never_curtailed: Vec<Arc<str>>,
 }
 
 impl Default for Plant {
@@ -130,7 +131,7 @@ impl Default for Plant {
         Self {
             units: Vec::new(),
             limits: DIRECT_LIMITS.to_vec(),
-            never_curtailed: false,
+            never_curtailed: Vec::new(),
         }
     }
 }

@@ -239,6 +239,20 @@ fn by_key(
     Ok(found.export)
 }
 
+/// What a meter moved in an interval in the direction of its role.
+///
+/// # Errors
+///
+/// The meter, where it does not say.
+pub fn net(
+    park: &Park,
+    carrier: Carrier,
+    meter: MeterIndex,
+    entries: &[Entry],
+) -> Stated<MilliwattHours> {
+    total(&nets(park, carrier, &[meter], entries))
+}
+
 /// What meters moved in an interval in the direction of their roles.
 fn nets(
     park: &Park,

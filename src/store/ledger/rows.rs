@@ -112,6 +112,46 @@ pub(super) fn meter_entries(
     rows.collect()
 }
 
+/// One channel in a stretch of time: one range of `entry_of_channel`, which has all of it.
+const CHANNEL: &str = "SELECT start_ms, end_ms, mwh, reason, quality, coverage_pct, made FROM entry
+     WHERE meter = ?1 AND carrier = ?2 AND positive = ?3 AND start_ms >= ?4 AND start_ms < ?5
+     ORDER BY start_ms, end_ms";
+
+/// What one channel moved in the spans that start in `[from, to)`, without the readings at
+/// their ends.
+pub(super) fn channel_between(
+    connection: &Connection,
+    (meter, channel): (&Arc<str>, Channel),
+    from: Timestamp,
+    to: Timestamp,
+    into: &mut Vec<Entry>,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(CHANNEL)?;
+    let carrier = carrier_name(channel.carrier);
+    let (from, to) = (from.as_millisecond(), to.as_millisecond());
+    let asked = params![&**meter, carrier, channel.positive, from, to];
+    let mut found = statement.query(asked)?;
+    while let Some(row) = found.next()? {
+        let mwh: Option<i64> = row.get(2)?;
+        let energy = match mwh {
+            Some(mwh) => Ok(MilliwattHours(mwh)),
+            None => Err(reason_named(row.get_ref(3)?.as_str().unwrap_or_default())),
+        };
+        into.push(Entry {
+            meter: Arc::clone(meter),
+            channel,
+            span: span(row.get(0)?, row.get(1)?),
+            energy,
+            quality: quality(row.get(4)?),
+            coverage_pct: row.get(5)?,
+            opening: None,
+            closing: None,
+            made: Made::from_bits(row.get(6)?),
+        });
+    }
+    Ok(())
+}
+
 /// Means of sensors in the spans that start in `[from, to)`.
 pub(super) fn observed_between(
     connection: &Connection,
@@ -340,3 +380,7 @@ pub(super) fn intervals(
 pub(super) fn flow_names() -> impl Iterator<Item = &'static str> {
     FLOWS.iter().map(|row| row.name)
 }
+
+#[cfg(test)]
+#[path = "rows_tests.rs"]
+mod tests;

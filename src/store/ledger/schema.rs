@@ -119,6 +119,11 @@ CREATE TABLE observed (
     PRIMARY KEY (start_ms, end_ms, meter, quantity)
 ) WITHOUT ROWID;
 ",
+    // A year of one channel is one range, with all that a sum of it wants.
+    "
+CREATE INDEX entry_of_channel ON entry
+    (meter, carrier, positive, start_ms, end_ms, mwh, reason, quality, coverage_pct, made);
+",
 ];
 
 /// The schema that this program writes.

@@ -315,6 +315,116 @@ fn a_promise_is_judged_by_the_hours_that_are_valid() {
     );
 }
 
+/// What the three mounts say in every hour; in the first one what `other` says.
+fn mounted(slots: &mut [Slot], other: &[(&str, &str, Option<f64>)]) {
+    for (place, slot) in slots.iter_mut().enumerate() {
+        let middle = slot.span.start.as_second() + 1_800;
+        let met = Axis::NORTH_SOUTH.meet(&sun(39.19, 113.26, middle));
+        let at = met.unwrap().demanded_deg;
+        let nth = (slot.span.start.as_second() - BEGIN) / 3_600;
+        for (meter, quantity, value) in [
+            ("m0", "tracker_angle", at),
+            ("m1", "tracker_deviation", 0.0),
+            ("m2", "tracker_angle", at),
+            ("m2", "status", 0.0),
+        ] {
+            let told = other
+                .iter()
+                .find(|one| place == 1 && (one.0, one.1) == (meter, quantity));
+            let value = told.map_or(Some(value), |one| one.2);
+            slot.observed
+                .extend(value.map(|value| seen(meter, quantity, nth, value, value)));
+        }
+    }
+}
+
+#[test]
+fn an_hour_with_mirrors_out_of_focus_breaks_no_promise() {
+    let (mut field, park) = promising();
+    field.mounts = with_mounts().mounts;
+    let unit = Unit {
+        name: "field".into(),
+        kind: kind(&field),
+    };
+    let hours = |other: &[(&str, &str, Option<f64>)]| {
+        let mut slots = clear_hours(20, 470.0, 1.0);
+        mounted(&mut slots, other);
+        let told = unit.indicators(&park, None, &slots);
+        indicator(&told, "power_check_hours").clone()
+    };
+    #[rustfmt::skip]
+    let cases = [
+        // situation             what one says in a valid hour              valid  the note says
+        ("all in focus",         ("m2", "status", Some(0.0)),               20.0,  "out of focus 0,"),
+        ("one is stowed",        ("m2", "status", Some(1.0)),               19.0,  "out of focus 1,"),
+        ("stowed for a while",   ("m2", "status", Some(0.1)),               19.0,  "out of focus 1,"),
+        ("one looks elsewhere",  ("m1", "tracker_deviation", Some(-1.5)),   19.0,  "out of focus 1,"),
+        ("one says nothing",     ("m0", "tracker_angle", None),             19.0,  "out of focus 0,"),
+    ];
+    for (situation, other, valid, says) in cases {
+        let told = hours(&[other]);
+        assert_eq!(told.value, Some(valid), "{situation}");
+        let note = told.note.unwrap();
+        assert!(note.contains(says), "{situation}: {note}");
+    }
+}
+
+/// The efficiency of a period is heat over the light on mirrors that were in focus, summed.
+#[test]
+fn a_stowed_field_is_no_worse_a_field() {
+    let park = park(vec![meter("loop", "solar_field", &["heat_power"])]);
+    let unit = |field: SolarField| Unit {
+        name: "field".into(),
+        kind: kind(&field),
+    };
+    // 800 and 400 W/m² on 700 m²; in the second hour the largest mount is stowed.
+    let books = |other: &[(&str, &str, Option<f64>)]| {
+        let heat = |nth, kwh| {
+            let of = |positive, kwh| entry("loop", Carrier::Heat, positive, nth, kwh);
+            [of(true, kwh), of(false, 0.0)]
+        };
+        let entries = [heat(0, 280.0), heat(1, 60.0)].concat();
+        let light = vec![
+            seen("sky", "dni", 0, 800.0, 0.0),
+            seen("sky", "dni", 1, 400.0, 0.0),
+        ];
+        let mut slots = period(2, entries, light);
+        mounted(&mut slots, other);
+        slots
+    };
+    let told = |field: SolarField, slots: &[Slot]| {
+        let told = unit(field).indicators(&park, None, slots);
+        indicator(&told, "efficiency_dni").clone()
+    };
+    let stowed = books(&[("m2", "status", Some(1.0))]);
+    let found = told(with_mounts(), &stowed);
+    close(
+        found.value.unwrap(),
+        340.0 / (560.0 + 120.0),
+        1e-12,
+        "efficiency",
+    );
+    assert!(found.note.unwrap().contains("in focus"));
+    // Nobody says where the mirrors stand: all of the aperture counts, and the note says so.
+    let blind = SolarField {
+        mounts: Vec::new(),
+        ..with_mounts()
+    };
+    let found = told(blind, &stowed);
+    close(
+        found.value.unwrap(),
+        340.0 / (560.0 + 280.0),
+        1e-12,
+        "whole",
+    );
+    assert!(found.note.unwrap().contains("whole aperture"));
+    // A silent mount leaves the light unknown.
+    let found = told(with_mounts(), &books(&[("m0", "tracker_angle", None)]));
+    assert_eq!((found.value, found.unknown_intervals), (None, 1));
+    assert_eq!(found.gaps.unwrap().meters(), ["m0"]);
+    close(found.of_known.unwrap(), 280.0 / 560.0, 1e-12, "of known");
+}
+
 #[test]
 fn an_hour_without_its_wind_is_no_valid_hour() {
     let (field, park) = promising();

@@ -2,6 +2,7 @@
 
 mod field;
 mod means;
+mod needs;
 mod origin;
 mod units;
 

@@ -107,3 +107,38 @@ fn an_hour_that_is_not_known_makes_the_fraction_unknown() {
     assert_eq!((fraction.intervals, fraction.unknown_intervals), (2, 1));
     assert_eq!(fraction.gaps.as_ref().unwrap().meters(), ["ledger"]);
 }
+
+/// What is stored before a period comes from intervals that may be unknown: what rests on
+/// the others is an estimate, and says how many there are.
+#[test]
+fn an_unknown_interval_before_the_period_makes_the_fraction_an_estimate() {
+    let mut silent = header(1, [0.0, 0.0, 0.0, 50.0, 0.0]);
+    silent.interval = None;
+    let earlier = [header(0, [92.0, 0.0, 8.0, 45.0, 0.0]), silent];
+    let slots = [header(2, [120.0, 0.0, 20.0, 0.0, 45.0])];
+    let all = told(&earlier, &slots);
+    let fraction = indicator(&all, "solar_fraction");
+    close(
+        fraction.value.unwrap(),
+        (120.0 + 45.0 * 0.92) / 185.0,
+        1e-9,
+        "share",
+    );
+    assert_eq!(fraction.quality, Quality::Estimated);
+    let note = fraction.note.as_ref().unwrap();
+    assert!(
+        note.contains("of 2 intervals before the period 1 are unknown"),
+        "{note}"
+    );
+    // With all of them known it is as good as its meters.
+    let all = told(&earlier[..1], &slots);
+    let fraction = indicator(&all, "solar_fraction");
+    assert_eq!(fraction.quality, Quality::Good);
+    assert!(!fraction.note.as_ref().unwrap().contains("unknown"));
+    // Where nothing comes out of the storage, nothing rests on what was before.
+    let slots = [header(2, [89.0, 11.0, 0.0, 20.0, 0.0])];
+    let all = told(&earlier, &slots);
+    let fraction = indicator(&all, "solar_fraction");
+    close(fraction.value.unwrap(), 0.89, 1e-12, "charged alone");
+    assert_eq!(fraction.quality, Quality::Good);
+}

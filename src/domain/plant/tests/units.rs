@@ -11,7 +11,7 @@ fn noon() -> Sun {
 }
 
 /// The tank of solar_thermal.json, `stratified_tank`, with what its sensors say.
-fn tank() -> (Tank, Vec<(String, f64)>) {
+pub(super) fn tank() -> (Tank, Vec<(String, f64)>) {
     let case = vectors()["stratified_tank"].clone();
     let list = |key: &str| -> Vec<f64> {
         let list = case[key].as_array().unwrap().iter();
