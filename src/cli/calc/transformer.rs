@@ -44,10 +44,10 @@ struct Given {
     #[arg(long, value_name = "PERCENT")]
     short_circuit_pct: Option<f64>,
     /// Active power at the meter, such as 800kW; below zero for export
-    #[arg(long, value_name = "POWER", allow_negative_numbers = true)]
+    #[arg(long, value_name = "POWER", allow_hyphen_values = true)]
     power: Option<String>,
     /// Reactive power at the meter, such as 260kvar
-    #[arg(long, value_name = "POWER", allow_negative_numbers = true)]
+    #[arg(long, value_name = "POWER", allow_hyphen_values = true)]
     reactive: Option<String>,
     /// Apparent power at the meter in its place, such as 841kVA
     #[arg(long, value_name = "POWER")]

@@ -175,7 +175,7 @@ pub const CHECKS: &[CheckRow] = &[
         "check the state of charge or the levels, then the storage for leaks"),
     check!(19 "clock" Lasting &[], messages::clock,
         "a device's time is that of the day, and moves",
-        "12 readings in a row off by 7 s (60 s is a fault), or 3 with the same time, for 5 min",
+        "its clock (`clock`, `clock_local`), or 12 messages in a row, off by 7 s (60 s is a fault), or 3 with the same time, for 5 min",
         "set up the time server of the device or gateway"),
     check!(20 "messages" Lasting &[], messages::content,
         "messages are of now, say a number, and keep their unit",

@@ -54,7 +54,7 @@ fn text(dir: &Path) -> String {
         point("flow", 0, "f32", "m3/h"),
         point("temp_supply", 2, "f32", "degC"),
         point("temp_return", 4, "f32", "degC"),
-        "[[derived]]\nid = \"rest\"\nrole = \"tenant\"\nexpression = \"feeder - 0.5 * hall\"\n"
+        "[[derived]]\nid = \"rest\"\nrole = \"turbine\"\nexpression = \"feeder - 0.5 * hall\"\n"
             .to_owned(),
     ]
     .concat()
@@ -153,7 +153,7 @@ async fn an_accountant_comes_from_a_number_to_what_devices_said() {
         (&residual, "= feeder - 0.5 * hall, and the net of each is:"),
         (&residual, "feeder: 900.000 Wh"),
         (&residual, "hall: 900.000 Wh"),
-        (&residual, "- rest: 450.000 Wh derived"),
+        (&residual, "+ rest: 450.000 Wh derived"),
         (
             &residual,
             "start: 3600 W at 2026-06-03T09:59:40+08:00 | 3600 W at",

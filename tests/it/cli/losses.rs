@@ -166,6 +166,6 @@ async fn losses_are_computed_again_from_the_journal_and_come_to_the_same() {
     let differences = said["differences"].as_array().unwrap();
     assert!(differences.len() >= 5, "{said}");
     for one in differences {
-        assert_eq!(one["meter"], "pcc-loss", "{one}");
+        assert_eq!(one["now"]["meter"], "pcc-loss", "{one}");
     }
 }
