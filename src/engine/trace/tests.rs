@@ -246,6 +246,15 @@ fn a_register_that_rolls_over_counts_on() {
 }
 
 #[test]
+fn a_rollover_inside_of_an_interval_is_in_the_counts_of_its_piece() {
+    let readings = counts(&[(0, 65_530), (450, 65_534), (480, 4), (900, 40), (930, 41)]);
+    let traced = register(&readings, 0, &[]);
+    assert_eq!(traced.segments.len(), 1);
+    assert_eq!(traced.segments[0].counts, Some((65_530.0, 65_576.0)));
+    assert_eq!(traced.energy(), Some(MilliwattHours(460_000)));
+}
+
+#[test]
 fn the_device_tells_what_a_count_is_worth_at_each_reading() {
     let mut park = Arc::unwrap_or_clone(park("energy_import"));
     if let Some(register) = &mut park.meters[0].points[0].register {
@@ -313,7 +322,8 @@ fn computed_heat_is_told_by_what_passed_and_both_temperatures() {
         water(),
     );
     let park = heat_support::park(meter);
-    let seconds = (-30..=1_000_i64).step_by(10);
+    // A stretch lies across each boundary.
+    let seconds = (-33..=1_007_i64).step_by(10);
     let readings: Vec<Reading> = seconds
         .map(|second| heat_support::says(&park, second, &[3.6, 90.0, 50.0]))
         .collect();
