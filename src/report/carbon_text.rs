@@ -143,8 +143,11 @@ fn scope2(found: Option<&Result<Scope2, Scope2Error>>) -> Json {
         // The mass at the top is that of electricity, with its factor.
         Some(Ok(scope)) => {
             let mut told = emission(&scope.electricity);
-            told["heat"] = json!(scope.heat.as_ref().map(emission));
-            told["total_kg"] = json!(number(Some(scope.mass().as_kilograms()), 3));
+            if let Some(told) = told.as_object_mut() {
+                let total = number(Some(scope.mass().as_kilograms()), 3);
+                told.insert("heat".to_owned(), json!(scope.heat.as_ref().map(emission)));
+                told.insert("total_kg".to_owned(), json!(total));
+            }
             told
         }
         Some(Err(error)) => json!({ "kg": null, "error": error.to_string() }),

@@ -164,7 +164,7 @@ fn standby(park: &Park, slots: &[Slot]) -> Indicator {
 }
 
 /// Modules whose meter says what they were kept from, unless they never are.
-fn says<'a>(plant: &'a Plant) -> impl Iterator<Item = &'a Photovoltaic> {
+fn says(plant: &Plant) -> impl Iterator<Item = &Photovoltaic> {
     let units = plant.units.iter().filter_map(|unit| match &unit.kind {
         Kind::Photovoltaic(pv) => Some(&**pv),
         _ => None,
