@@ -143,11 +143,10 @@ fn scope2(found: Option<&Result<Scope2, Scope2Error>>) -> Json {
         // The mass at the top is that of electricity, with its factor.
         Some(Ok(scope)) => {
             let mut told = emission(&scope.electricity);
-            if let Some(object) = told.as_object_mut() {
-                let heat = json!(scope.heat.as_ref().map(emission));
-                object.insert("heat".to_owned(), heat);
-                let total = json!(number(Some(scope.mass().as_kilograms()), 3));
-                object.insert("total_kg".to_owned(), total);
+            if let Some(told) = told.as_object_mut() {
+                let total = number(Some(scope.mass().as_kilograms()), 3);
+                told.insert("heat".to_owned(), json!(scope.heat.as_ref().map(emission)));
+                told.insert("total_kg".to_owned(), json!(total));
             }
             told
         }
