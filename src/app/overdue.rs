@@ -387,7 +387,7 @@ fn reach(
     let worst = |span: Span| -> Result<Option<Quality>, StoreError> {
         let entries = reader.entries(span.start, span.end)?;
         let mine = entries.iter().filter(|entry| entry.meter == *meter);
-        Ok(mine.map(|entry| entry.quality).max())
+        Ok(mine.map(|entry| entry.quality).reduce(Quality::worst))
     };
     let fixes = |quality: Quality, off_ms: i64| match quality {
         Quality::Good => true,

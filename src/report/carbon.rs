@@ -98,7 +98,7 @@ impl Row {
         self.energies
             .iter()
             .map(quality)
-            .max()
+            .reduce(Quality::worst)
             .unwrap_or(Quality::Missing)
     }
 
@@ -357,7 +357,8 @@ pub fn total_quality(sums: &[Stated<MilliwattHours>]) -> Quality {
         one.as_ref()
             .map_or(Quality::Missing, |known: &Known<_>| known.quality)
     };
-    sums.iter().map(quality).max().unwrap_or(Quality::Missing)
+    let all = sums.iter().map(quality);
+    all.reduce(Quality::worst).unwrap_or(Quality::Missing)
 }
 
 #[cfg(test)]

@@ -97,6 +97,7 @@ test('what cannot be true and what does not close is said, with what to do', asy
   assert.equal(await textOf(page, '#suspects'), 'fits least: workshops');
   await page.click('#lang');
   assert.match(await textOf(page, '#findings'), /数值停滞/);
+  assert.equal(await textOf(page, '#card-load [data-part=mark]'), '缺失');
   assert.match(await textOf(page, '#closure'), /不闭合.*闭合.*无法判断/);
   assert.equal(await textOf(page, '#warnings'), '异常 1 项 · 不闭合 1 项');
   await shot(page, 'books-zh-1280', true);

@@ -107,9 +107,9 @@ export function render(live, day) {
     say(part('unit'), text === UNKNOWN ? '' : unit);
     say(part('needs'), now.w === null ? needs(now.gaps) : '');
     dress(article, `card ${card.carrier} q-${now.quality}`);
-    const shown = part('mark').firstElementChild?.getAttribute('class') ?? '';
-    if (now.quality === 'good' ? shown : shown !== `glyph q-${now.quality}`) {
-      part('mark').replaceChildren(...(now.quality === 'good' ? [] : [glyph(now.quality), t(`q_${now.quality}`)]));
+    const word = now.quality === 'good' ? '' : t(`q_${now.quality}`);
+    if (part('mark').textContent !== word) {
+      part('mark').replaceChildren(...(word ? [glyph(now.quality), word] : []));
     }
     card.facts.forEach(([term, flow], i) => {
       say(part(`dt${i}`), t(term));
