@@ -12,6 +12,7 @@
 //! and waits for them at the end.
 
 mod agreement;
+mod compare;
 pub mod explain;
 mod heart;
 mod held;

@@ -13,12 +13,12 @@ use serde_json::json;
 
 use super::recompute::{as_json, as_text, failure};
 use super::{CONFIG, ConfigFile, FINDING, Failure, USAGE, print, quarantine};
-use crate::app::recompute::{Recomputed, recompute};
+use crate::app::recompute::recompute;
 use crate::config::units::exact_energy;
 use crate::config::{self, Setup};
 use crate::domain::event::{Break, MeterEvent, Refusal, What, admit, standing};
-use crate::domain::interval::{CLOSE_AFTER_S, Channel, Origin, Span, channels};
-use crate::domain::meter::{Meter, Park};
+use crate::domain::interval::{Channel, Origin, Span, channels};
+use crate::domain::meter::Meter;
 use crate::domain::time::{day, local_date, rfc3339, slot};
 use crate::domain::units::{CountUnit, MilliwattHours};
 use crate::store::{StoreError, events};
@@ -212,7 +212,7 @@ fn enter_touching(
     };
     print(&text)?;
     let closed = days.is_some() && has_books(dir);
-    let left = left_undone(&event, &there(dir)?, &done, park);
+    let left = quarantine::left_undone(&event, &there(dir)?, &done, park);
     left.filter(|_| closed)
         .map_or(Ok(()), |why| Err(Failure::new(FINDING, why)))
 }
@@ -221,46 +221,6 @@ fn enter_touching(
 fn there(dir: &Path) -> Result<Vec<MeterEvent>, Failure> {
     let there = events::read(dir).map_err(|error| store(&error))?;
     Ok(there.list)
-}
-
-/// Why an event that was entered has not changed the number of its interval, with what to
-/// do; nothing where it has, or will when the interval closes.
-fn left_undone(
-    event: &MeterEvent,
-    events: &[MeterEvent],
-    done: &Recomputed,
-    park: &Park,
-) -> Option<String> {
-    let zone = &park.time_zone;
-    let meter = &event.meter;
-    let remedy = format!(
-        "say what flowed: sunledger meter-event add correction --meter {meter} --at … --until … \
-         --energy …"
-    );
-    if let Some(first) = done.withdrawn.first() {
-        return Some(format!(
-            "{} intervals from {} on keep the value that was withdrawn: neither the journal nor \
-             the ledger knows what was measured; {remedy}",
-            done.withdrawn.len(),
-            rfc3339(first.span.start, zone)
-        ));
-    }
-    // What was withdrawn says of which kind it was.
-    let of = match event.what {
-        What::Withdrawn { of } => events.iter().find(|other| other.number == of)?,
-        _ => event,
-    };
-    of.breaks()?;
-    let interval = slot(of.at, zone, park.settlement_minutes);
-    let is_over = interval.end.as_second() + CLOSE_AFTER_S <= event.entered.as_second();
-    let key = (interval, Arc::clone(meter), of.channel);
-    (is_over && !done.again.contains(&key)).then(|| {
-        format!(
-            "the interval from {} stays as it is: the journal does not reach to the readings \
-             around the event; {remedy}",
-            rfc3339(interval.start, zone)
-        )
-    })
 }
 
 fn has_books(dir: &Path) -> bool {

@@ -11,10 +11,12 @@ use jiff::tz::TimeZone;
 use serde_json::{Value as Json, json};
 
 use super::recompute::channel_name;
+use crate::app::recompute::Recomputed;
 use crate::config::Setup;
 use crate::domain::counter::Excluded;
 use crate::domain::event::{MeterEvent, What, standing};
-use crate::domain::interval::Channel;
+use crate::domain::interval::{CLOSE_AFTER_S, Channel};
+use crate::domain::meter::Park;
 use crate::domain::provenance::Made;
 use crate::domain::time::{rfc3339, slot};
 use crate::engine::book::{Quarantined, quarantined};
@@ -94,6 +96,46 @@ fn is_booked(ledger: &LedgerReader, setup: &Setup, event: &MeterEvent) -> Result
             && entry.channel == event.channel
             && entry.made.rests_on(Made::MANUAL)
     }))
+}
+
+/// Why an event that was entered has not changed the number of its interval, with what to
+/// do; nothing where it has, or will when the interval closes.
+pub(super) fn left_undone(
+    event: &MeterEvent,
+    events: &[MeterEvent],
+    done: &Recomputed,
+    park: &Park,
+) -> Option<String> {
+    let zone = &park.time_zone;
+    let meter = &event.meter;
+    let remedy = format!(
+        "say what flowed: sunledger meter-event add correction --meter {meter} --at … --until … \
+         --energy …"
+    );
+    if let Some(first) = done.withdrawn.first() {
+        return Some(format!(
+            "{} intervals from {} on keep the value that was withdrawn: neither the journal nor \
+             the ledger knows what was measured; {remedy}",
+            done.withdrawn.len(),
+            rfc3339(first.span.start, zone)
+        ));
+    }
+    // What was withdrawn says of which kind it was.
+    let of = match event.what {
+        What::Withdrawn { of } => events.iter().find(|other| other.number == of)?,
+        _ => event,
+    };
+    of.breaks()?;
+    let interval = slot(of.at, zone, park.settlement_minutes);
+    let is_over = interval.end.as_second() + CLOSE_AFTER_S <= event.entered.as_second();
+    let key = (interval, Arc::clone(meter), of.channel);
+    (is_over && !done.again.contains(&key)).then(|| {
+        format!(
+            "the interval from {} stays as it is: the journal does not reach to the readings \
+             around the event; {remedy}",
+            rfc3339(interval.start, zone)
+        )
+    })
 }
 
 fn at(ms: i64, zone: &TimeZone) -> String {

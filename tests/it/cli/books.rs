@@ -484,6 +484,80 @@ async fn a_step_that_is_in_no_interval_is_listed_until_an_event_decides_it() {
     assert_eq!(list().await["quarantined"][0]["decided_by"], 2);
 }
 
+/// Takes away what the journal has, as `keep_days` does in the end.
+fn forget_readings(path: &Path) {
+    let journal = config::load(path).unwrap().store.dir.join("journal");
+    let segments: Vec<_> = std::fs::read_dir(&journal).unwrap().collect();
+    assert!(!segments.is_empty());
+    for segment in segments {
+        std::fs::remove_file(segment.unwrap().path()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_correction_that_is_withdrawn_gives_back_what_was_measured_without_a_journal() {
+    for is_kept in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = recorded(dir.path(), false);
+        forget_readings(&path);
+        let measured = books(&path, "pcc");
+        let add = "meter-event add correction --meter pcc --register energy_import \
+                   --at 2026-06-03T10:15 --until 2026-06-03T10:30 --energy 7Wh --who Wang --why test";
+        assert_eq!(sunledger(&path, add).await.code, Some(0));
+        assert_eq!(books(&path, "pcc")[1], (Some(7), Quality::Manual));
+        if !is_kept {
+            let store = config::load(&path).unwrap().store.dir;
+            let ledger = rusqlite::Connection::open(store.join("ledger.sqlite")).unwrap();
+            ledger.execute("DELETE FROM entry_before", []).unwrap();
+        }
+        let withdraw = "meter-event withdraw 1 --who Wang --why wrong";
+        let ended = sunledger(&path, withdraw).await;
+        if is_kept {
+            assert_eq!(ended.code, Some(0), "{}", ended.err);
+            assert_eq!(books(&path, "pcc"), measured);
+            assert_eq!(revisions(&path, 900), [1, 2, 3]);
+        } else {
+            ended.must_say(
+                65,
+                &["1 intervals from", "keep the value that was withdrawn"],
+            );
+            assert_eq!(books(&path, "pcc")[1], (Some(7), Quality::Manual));
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_event_beyond_the_journal_says_that_it_changes_nothing_and_decides_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = recorded(dir.path(), false);
+    forget_readings(&path);
+    let list = || async { sunledger(&path, "meter-event list --json").await.json() };
+    let before = books(&path, "tenant-hall");
+    let add = "meter-event add exchange --meter tenant-hall --at 2026-06-03T10:20 \
+               --last 50.12kWh --first 7Wh --who Wang --why test";
+    let ended = sunledger(&path, add).await;
+    ended.must_say(
+        65,
+        &["2026-06-03T10:15", "stays as it is", "add correction"],
+    );
+    assert_eq!(books(&path, "tenant-hall"), before);
+    let step = &list().await["quarantined"][0];
+    assert_eq!(
+        (&step["state"], &step["decided_by"]),
+        (&"excluded".into(), &Json::Null)
+    );
+    let text = sunledger(&path, "meter-event list").await.out;
+    assert!(text.contains("the books do not have event 1"), "{text}");
+    let add = "meter-event add correction --meter tenant-hall --at 2026-06-03T10:15 \
+               --until 2026-06-03T10:30 --energy 900Wh --who Wang --why test";
+    assert_eq!(sunledger(&path, add).await.code, Some(0));
+    let step = &list().await["quarantined"][0];
+    assert_eq!(
+        (&step["state"], &step["decided_by"]),
+        (&"decided".into(), &2.into())
+    );
+}
+
 #[tokio::test]
 async fn a_day_is_validated_meter_by_meter_and_one_that_is_not_over_is_refused() {
     let dir = tempfile::tempdir().unwrap();
