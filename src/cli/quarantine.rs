@@ -79,10 +79,11 @@ fn decides<'a>(
             _ => event.breaks().is_some() && (before + 1..=after).contains(&at),
         }
     };
-    let mut of = standing
+    let of = standing
         .iter()
         .filter(|event| *event.meter == *meter && event.channel == channel);
-    of.rfind(says)
+    // What a correction says stands above all others.
+    of.filter(says).max_by_key(|event| event.breaks().is_none())
 }
 
 /// Whether the interval in which an event lies was computed with it. One that lies beyond

@@ -54,6 +54,9 @@ fn earlier(path: &Path, boundary: Timestamp, now: Timestamp) {
     store.set_meta(meta::PARK, &park.id).unwrap();
     let mut engine = Engine::new(Arc::clone(&park), &[]);
     let mut recorder = Recorder::new(&park);
+    // Counts are as fine as a message can say them.
+    let unit = park.meters[0].points[0].register.unwrap().unit;
+    let counts = |wh: i64| wh * 1_000 * unit.denominator / unit.numerator;
     for second in (-7_200_i64..).step_by(30) {
         let at = boundary + SignedDuration::from_secs(second);
         if at > now {
@@ -63,7 +66,7 @@ fn earlier(path: &Path, boundary: Timestamp, now: Timestamp) {
             let mut reading = Reading {
                 meter: 0,
                 at,
-                values: vec![(0, Ok(Value::Count(shown(second))))],
+                values: vec![(0, Ok(Value::Count(counts(shown(second)))))],
             };
             recorder.stamp(&mut reading);
             engine.hear(&reading);
