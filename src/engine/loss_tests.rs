@@ -270,29 +270,35 @@ fn a_voltage_that_is_not_measured_is_the_rated_one_and_the_energy_says_so() {
     }
 }
 
-/// A quarter whose voltage was known but for one second says so, and the next does not.
+/// A quarter whose voltage was known but for one second says so, and the next does not; a
+/// second at a boundary is the end of one and the beginning of the other.
 #[test]
 fn one_second_at_rated_voltage_is_told_in_its_interval_and_in_no_other() {
     let park = park(&WHOLE, Boundary::GridSide);
-    let mut engine = Engine::new(Arc::clone(&park), &[]);
-    let (mut man, mut entries) = (Meterman::default(), Vec::new());
-    for s in 0..3 * QUARTER + 70 {
-        let mut reading = man.second(s, 0.0, 400.0);
-        if s == QUARTER + 450 {
-            // A value that the device refuses stands no longer.
-            for (_, value) in reading.values.iter_mut().skip(4) {
-                *value = Err(Reason::NotAvailable);
+    for (silent, expected) in [
+        (QUARTER + 450, [false, true, false]),
+        (2 * QUARTER, [false, true, true]),
+    ] {
+        let mut engine = Engine::new(Arc::clone(&park), &[]);
+        let (mut man, mut entries) = (Meterman::default(), Vec::new());
+        for s in 0..3 * QUARTER + 70 {
+            let mut reading = man.second(s, 0.0, 400.0);
+            if s == silent {
+                // A value that the device refuses stands no longer.
+                for (_, value) in reading.values.iter_mut().skip(4) {
+                    *value = Err(Reason::NotAvailable);
+                }
             }
+            engine.hear(&reading);
+            engine.hear(&hall(s, 0.0));
+            entries.extend(engine.tick(at(s)).entries);
         }
-        engine.hear(&reading);
-        engine.hear(&hall(s, 0.0));
-        entries.extend(engine.tick(at(s)).entries);
+        let assumed = |nth| {
+            let lost = entry(&entries, "pcc-loss", true, span(nth));
+            lost.made.rests_on(Made::RATED_VOLTAGE)
+        };
+        assert_eq!([0, 1, 2].map(assumed), expected, "{silent}");
     }
-    let assumed = |nth| {
-        let lost = entry(&entries, "pcc-loss", true, span(nth));
-        lost.made.rests_on(Made::RATED_VOLTAGE)
-    };
-    assert_eq!([0, 1, 2].map(assumed), [false, true, false]);
 }
 
 #[test]
@@ -400,8 +406,8 @@ fn the_interval_under_way_knows_the_boundary_too() {
     }
 }
 
-/// An hour and a half of 10 kW at the hall, and of what belongs to it at the grid.
-fn closes(park: &Arc<Park>, metered_w: f64) -> (f64, Vec<String>) {
+/// An hour and a half of a power at the hall, and of what belongs to it at the grid.
+fn closes(park: &Arc<Park>, hall_w: f64, metered_w: f64) -> (f64, Vec<String>) {
     let mut settings = Settings::default();
     let nameplate = Facts {
         accuracy: Told {
@@ -416,7 +422,7 @@ fn closes(park: &Arc<Park>, metered_w: f64) -> (f64, Vec<String>) {
     let mut last = None;
     for s in 0..6 * QUARTER + 70 {
         engine.hear(&man.second(s, metered_w, 400.0));
-        engine.hear(&hall(s, 10_000.0));
+        engine.hear(&hall(s, hall_w));
         last = Some(engine.tick(at(s)).frame);
     }
     let frame = last.unwrap();
@@ -447,18 +453,19 @@ fn the_books_close_on_either_side_of_the_transformer() {
     // 10 kW heat the windings with less than a watt.
     #[rustfmt::skip]
     let cases = [
-        // situation                           park                            meter W
-        ("the transformer is before it",       park(&WHOLE, Boundary::GridSide),  10_000.0),
-        ("so, with other losses as well",      stated(Boundary::GridSide),        10_500.0),
-        ("the transformer is behind it",       park(&WHOLE, Boundary::ParkSide),  11_700.6),
-        ("so, with other losses as well",      stated(Boundary::ParkSide),        12_200.7),
+        // situation                           park                               hall W     meter W
+        ("the transformer is before it",       park(&WHOLE, Boundary::GridSide),   10_000.0,  10_000.0),
+        ("so, with other losses as well",      stated(Boundary::GridSide),         10_000.0,  10_500.0),
+        ("the transformer is behind it",       park(&WHOLE, Boundary::ParkSide),   10_000.0,  11_700.6),
+        ("so, with other losses as well",      stated(Boundary::ParkSide),         10_000.0,  12_200.7),
+        ("behind it, and the hall feeds back", park(&WHOLE, Boundary::ParkSide),  -10_000.0,  -8_299.6),
     ];
-    for (situation, park, metered_w) in cases {
-        let (residual_wh, found) = closes(&park, metered_w);
+    for (situation, park, hall_w, metered_w) in cases {
+        let (residual_wh, found) = closes(&park, hall_w, metered_w);
         assert!(residual_wh.abs() < 2.0, "{situation}: {residual_wh} Wh");
         assert!(found.is_empty(), "{situation}: {found:?}");
         // A park that hides as much as a transformer takes is found out.
-        let (residual_wh, found) = closes(&park, metered_w + 1_700.0);
+        let (residual_wh, found) = closes(&park, hall_w, metered_w + 1_700.0);
         assert!(
             (residual_wh - 425.0).abs() < 3.0,
             "{situation}: {residual_wh} Wh"
