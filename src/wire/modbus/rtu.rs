@@ -323,9 +323,10 @@ mod tests {
             prop_assert!(!is_answer, "{:?}", said);
         }
 
-        /// A frame is damaged anyhow: any run of bytes replaced. No other words come out.
+        /// A burst of up to sixteen bits is always noticed, whatever it makes of a frame: that
+        /// is what a CRC of sixteen bits promises. Of longer ones one in 65,536 is not.
         #[test]
-        fn damage_never_yields_other_words((question, words) in questions(), at in 0_usize..250, damage in prop::collection::vec(any::<u8>(), 1..6)) {
+        fn damage_never_yields_other_words((question, words) in questions(), at in 0_usize..250, damage in prop::collection::vec(any::<u8>(), 1..3)) {
             let mut whole = answer(&question, &words);
             let at = at % whole.len();
             for (byte, new) in whole.iter_mut().skip(at).zip(damage) {
