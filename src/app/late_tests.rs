@@ -78,6 +78,7 @@ fn what_is_due_stays_due_until_it_is_done_through_failures_and_restarts() {
     let (due, open) = late.begin(limit).unwrap();
     assert_eq!((numbers(&due), open.is_empty()), (vec![(3, 4)], true));
     assert_eq!(late.begin(limit), None);
+    assert_eq!(numbers(&late.due), [(4, 5), (9, 10)], "the rest waits");
     assert_eq!(numbers(&again(&late).due), [(3, 5), (9, 10)]);
     late.failed();
     assert_eq!(numbers(&late.due), [(3, 5), (9, 10)]);
@@ -91,6 +92,9 @@ fn what_is_due_stays_due_until_it_is_done_through_failures_and_restarts() {
     let (due, open) = late.begin(i64::MAX).unwrap();
     assert_eq!(numbers(&due), [(3, 5), (9, 10)]);
     assert_eq!(numbers(&open), [(3, 4)]);
+    assert_eq!(numbers(&again(&late).open), [(3, 4)]);
+    late.failed();
+    assert_eq!(late.begin(i64::MAX), Some((due, open)));
     late.done(Due::default());
     assert_eq!(late.begin(i64::MAX), None);
     assert_eq!(late.waiting(QUARTER), 0);
@@ -120,12 +124,13 @@ fn what_is_not_on_disk_is_not_due() {
 fn a_place_is_a_backlog_and_of_too_many_the_nearest_become_one() {
     let mut late = Late::default();
     heard(&mut late, &[3], 10 * QUARTER);
-    heard(&mut late, &[1], 10 * QUARTER + 50_000);
+    heard(&mut late, &[1], 10 * QUARTER + 40_000);
+    heard(&mut late, &[5], 10 * QUARTER + 50_000);
     let [place] = late.places() else {
         panic!("{:?}", late.places());
     };
     let middle = |number: i64| at(number * QUARTER + QUARTER / 2).as_millisecond();
-    assert_eq!((place.from_ms, place.until_ms), (middle(1), middle(3)));
+    assert_eq!((place.from_ms, place.until_ms), (middle(1), middle(5)));
     assert_eq!(place.last_ms - place.first_ms, 50_000);
     for number in 0..70 {
         heard(

@@ -317,7 +317,7 @@ pub fn compute(
 ) -> Result<Computed, AppError> {
     let mut done = Computed::default();
     let reader = LedgerReader::open(dir)?;
-    let mut periods: Vec<(Span, BTreeSet<Arc<str>>)> = Vec::new();
+    let mut periods = Vec::new();
     for (all, is_due) in [(due, true), (open, false)] {
         for (id, stretches) in &all.0 {
             let Some(index) = park.meter(id) else {
@@ -338,18 +338,7 @@ pub fn compute(
         }
     }
     drop(reader);
-    periods.sort_by_key(|(span, _)| *span);
-    let mut joined: Vec<(Span, BTreeSet<Arc<str>>)> = Vec::new();
-    for (span, meters) in periods {
-        match joined.last_mut() {
-            Some((last, with)) if last.end >= span.start => {
-                last.end = last.end.max(span.end);
-                with.extend(meters);
-            }
-            _ => joined.push((span, meters)),
-        }
-    }
-    for (span, meters) in joined {
+    for (span, meters) in joined(periods) {
         let only = Only {
             meters: Some(&meters),
             places,
@@ -362,6 +351,22 @@ pub fn compute(
     Ok(done)
 }
 
+/// Periods with the meters in them; those that meet become one.
+fn joined(mut periods: Vec<(Span, BTreeSet<Arc<str>>)>) -> Vec<(Span, BTreeSet<Arc<str>>)> {
+    periods.sort_by_key(|(span, _)| *span);
+    let mut joined: Vec<(Span, BTreeSet<Arc<str>>)> = Vec::new();
+    for (span, meters) in periods {
+        match joined.last_mut() {
+            Some((last, with)) if last.end >= span.start => {
+                last.end = last.end.max(span.end);
+                with.extend(meters);
+            }
+            _ => joined.push((span, meters)),
+        }
+    }
+    joined
+}
+
 /// How far readings of a stretch of time reach.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Reach {
@@ -369,6 +374,17 @@ struct Reach {
     span: Span,
     /// Whether its end is fixed by readings; else they can change more once more is closed.
     is_fixed: bool,
+}
+
+/// Whether nothing behind an interval of a quality moves, of which the far end is so far
+/// from what was said late. Readings of power stand for as long as they may be apart.
+fn fixes(quality: Quality, off_ms: i64, apart_ms: i64) -> bool {
+    match quality {
+        Quality::Good => true,
+        Quality::Derived => off_ms >= apart_ms,
+        Quality::Interpolated => off_ms >= INTERPOLATED_WITHIN_MS,
+        _ => false,
+    }
 }
 
 /// Follows a stretch of readings of a meter either way, to where others fix a boundary.
@@ -389,12 +405,6 @@ fn reach(
         let mine = entries.iter().filter(|entry| entry.meter == *meter);
         Ok(mine.map(|entry| entry.quality).reduce(Quality::worst))
     };
-    let fixes = |quality: Quality, off_ms: i64| match quality {
-        Quality::Good => true,
-        Quality::Derived => off_ms >= apart_ms,
-        Quality::Interpolated => off_ms >= INTERPOLATED_WITHIN_MS,
-        _ => false,
-    };
     let mut reach = Reach {
         span: Span {
             start: at(from_ms),
@@ -408,7 +418,7 @@ fn reach(
             break;
         };
         reach.span.start = before.start;
-        if fixes(quality, from_ms - before.start.as_millisecond()) {
+        if fixes(quality, from_ms - before.start.as_millisecond(), apart_ms) {
             break;
         }
     }
@@ -422,7 +432,7 @@ fn reach(
             break;
         };
         reach.span.end = after.end;
-        if fixes(quality, after.end.as_millisecond() - until_ms) {
+        if fixes(quality, after.end.as_millisecond() - until_ms, apart_ms) {
             break;
         }
     }
