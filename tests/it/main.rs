@@ -11,6 +11,7 @@ mod again;
 mod backlog;
 mod checks;
 mod cli;
+mod conservation;
 mod devices;
 mod fuzz;
 mod influx;

@@ -9,6 +9,7 @@ pub mod influx;
 pub mod lines;
 pub mod misattribution;
 pub mod mosquitto;
+pub mod oracle;
 pub mod peer;
 pub mod pymodbus;
 pub mod shipping;
