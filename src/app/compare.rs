@@ -10,8 +10,8 @@ use std::sync::Arc;
 use super::recompute::{Difference, Key, Recomputed, Replay};
 use crate::domain::event::{MeterEvent, corrected};
 use crate::domain::interval::{Channel, Entry};
-use crate::domain::meter::Park;
 use crate::domain::provenance::Made;
+use crate::domain::relations::Relations;
 use crate::domain::units::MilliwattHours;
 
 /// Coverages that differ by less are the same: sums of floats.
@@ -42,7 +42,7 @@ fn is_withdrawn(entry: &Entry, standing: &[MeterEvent]) -> bool {
 
 /// What the ledger says beside what a replay and the events that stand come to.
 pub(super) fn compare(
-    park: &Park,
+    relations: &Relations,
     ledger: Vec<Entry>,
     measured_before: &BTreeMap<Key, Entry>,
     replay: &Replay,
@@ -51,7 +51,7 @@ pub(super) fn compare(
     let mut done = Recomputed::default();
     let mut offsets: BTreeMap<(Arc<str>, Channel), MilliwattHours> = BTreeMap::new();
     // What is computed from others follows from them when they are written.
-    let measured = |entry: &Entry| park.relations.expression(&entry.meter).is_none();
+    let measured = |entry: &Entry| relations.expression(&entry.meter).is_none();
     for before in ledger.into_iter().filter(measured) {
         let key = (before.span, Arc::clone(&before.meter), before.channel);
         let is_known = replay
@@ -109,3 +109,7 @@ fn is_same(a: &Entry, b: &Entry) -> bool {
         && a.quality == b.quality
         && (a.coverage_pct - b.coverage_pct).abs() < SAME_PCT
 }
+
+#[cfg(test)]
+#[path = "compare_tests.rs"]
+mod tests;

@@ -454,3 +454,44 @@ async fn what_is_computed_while_its_end_is_open_is_remembered_as_open() {
     let length = QUARTER * 1_000;
     assert_eq!((due.intervals(length), open.intervals(length)), (1, 1));
 }
+
+#[test]
+fn late_readings_of_long_before_a_period_are_none_of_its_own() {
+    let mut park = daemon();
+    park.run(0..=21 * QUARTER, &backlog(8_010));
+    // Their blocks are read along, and what they say was over hours before.
+    let period = Span {
+        start: at(16 * QUARTER),
+        end: at(18 * QUARTER),
+    };
+    let again = recompute::recompute(&park.park, &park.dir, period, false).unwrap();
+    assert_eq!((again.differences.len(), again.late), (0, 0));
+}
+
+#[test]
+fn how_export_was_fed_is_computed_again_as_well() {
+    let mut park = daemon();
+    park.run(0..=SECONDS, &[]);
+    let span = Span {
+        start: at(QUARTER),
+        end: at(2 * QUARTER),
+    };
+    let shapes = |dir: &Path| {
+        let ledger = LedgerReader::open(dir).unwrap();
+        ledger.shapes(span.start, span.end).unwrap()
+    };
+    let right = shapes(&park.dir);
+    let wrong = crate::domain::interval::ExportShape {
+        generation_wh: 999.0,
+        battery_wh: 1.0,
+    };
+    let batch = Batch {
+        closed: vec![(span, wrong)],
+        ..Batch::empty(at(SECONDS + 30))
+    };
+    park.store.commit(&batch, mono()).unwrap();
+    park.store.flush(mono()).unwrap();
+    assert_eq!(shapes(&park.dir), [(span, wrong)]);
+    recompute::recompute(&park.park, &park.dir, span, true).unwrap();
+    assert_eq!(shapes(&park.dir), right);
+}

@@ -151,7 +151,13 @@ pub fn recompute_only(
     if only.stop.load(Ordering::Relaxed) {
         return Ok(Recomputed::default());
     }
-    let mut done = compare(park, ledger, &measured, &replay, &standing(&events));
+    let mut done = compare(
+        &park.relations,
+        ledger,
+        &measured,
+        &replay,
+        &standing(&events),
+    );
     let moved: Vec<(Span, ExportShape)> = replay
         .closed
         .iter()
