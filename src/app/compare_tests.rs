@@ -1,5 +1,8 @@
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
+use super::super::recompute::follows;
 use super::*;
 use crate::domain::interval::Span;
 use crate::domain::meter::Carrier;
@@ -124,4 +127,40 @@ fn what_was_measured_before_is_the_last_thing_that_no_person_said() {
     let measured = measured_before(before);
     assert_eq!(measured.into_values().collect::<Vec<_>>(), [said(6)]);
     assert!(measured_before(vec![(1, by_hand)]).is_empty());
+}
+
+#[test]
+fn what_a_transformer_took_follows_from_the_meter_beside_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("park.toml");
+    let meter = |id: &str, unit: u8| {
+        format!(
+            "[[meter]]\nid = \"{id}\"\nrole = \"grid\"\nbus = \"main\"\nunit = {unit}\n\
+             [[meter.point]]\nquantity = \"power\"\naddress = 0\ntype = \"f32\"\nunit = \"W\"\n\
+             [meter.loss_compensation]\nrated_power = \"1600kVA\"\nrated_voltage = \"400V\"\n\
+             no_load_loss = \"1.7kW\"\nload_loss = \"14.5kW\"\nno_load_current_pct = 0.5\n\
+             short_circuit_pct = 6\nboundary = \"grid_side\"\n"
+        )
+    };
+    let text = format!(
+        "[park]\nid = \"p\"\ntime_zone = \"Asia/Shanghai\"\n[store]\ndir = \"{}\"\n\
+         [bus.main.tcp]\nhost = \"127.0.0.1\"\n{}{}",
+        dir.path().join("store").display(),
+        meter("north", 1),
+        meter("south", 2)
+    );
+    std::fs::write(&path, text).unwrap();
+    let setup = crate::config::load(&path).unwrap_or_else(|error| panic!("{error}: {error:?}"));
+    let relations = &setup.park.relations;
+    let north = BTreeSet::from(["north".into()]);
+    #[rustfmt::skip]
+    let cases = [
+        ("north",      true),
+        ("north-loss", true),
+        ("south",      false),
+        ("south-loss", false),
+    ];
+    for (meter, expected) in cases {
+        assert_eq!(follows(relations, meter, &north), expected, "{meter}");
+    }
 }

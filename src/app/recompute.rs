@@ -27,6 +27,7 @@ use crate::domain::balance::settle_all;
 use crate::domain::event::{MeterEvent, standing};
 use crate::domain::interval::{CLOSE_AFTER_S, Channel, Entry, ExportShape, Interval, Span};
 use crate::domain::meter::Park;
+use crate::domain::relations::Relations;
 use crate::domain::snapshot::Reading;
 use crate::engine::Engine;
 use crate::engine::record::{ReadBack, Recorder};
@@ -137,12 +138,7 @@ pub fn recompute_only(
     let reader = LedgerReader::open(dir)?;
     let mut ledger = reader.entries(period.start, period.end)?;
     if let Some(meters) = only.meters {
-        // What a transformer took follows from the meter beside it.
-        let lost = |entry: &Entry| {
-            let one = park.relations.lost(&entry.meter);
-            one.is_some_and(|one| meters.contains(&one.meter))
-        };
-        ledger.retain(|entry| meters.contains(&entry.meter) || lost(entry));
+        ledger.retain(|entry| follows(&park.relations, &entry.meter, meters));
     }
     let measured = measured_before(reader.entries_before(period.start, period.end)?);
     let shapes = reader.shapes(period.start, period.end)?;
@@ -176,6 +172,12 @@ pub fn recompute_only(
     }
     done.late = replay.late;
     Ok(done)
+}
+
+/// Whether a meter is one of some, or says what a transformer beside one of them took.
+pub(super) fn follows(relations: &Relations, meter: &str, meters: &BTreeSet<Arc<str>>) -> bool {
+    let lost = relations.lost(meter);
+    meters.contains(meter) || lost.is_some_and(|one| meters.contains(&one.meter))
 }
 
 /// The readings of a period through an engine of their own.
