@@ -34,6 +34,7 @@ fn shown(second: i64) -> i64 {
 
 struct Daemon {
     _dir: tempfile::TempDir,
+    setup: crate::config::Setup,
     park: Arc<Park>,
     dir: PathBuf,
     store: Store,
@@ -60,7 +61,21 @@ fn daemon() -> Daemon {
     std::fs::write(&path, text).unwrap();
     let setup = crate::config::load(&path).unwrap_or_else(|error| panic!("{error}: {error:?}"));
     let park = Arc::clone(&setup.park);
-    let settled = Arc::clone(&park);
+    let (store, _) = open(&setup);
+    Daemon {
+        _dir: dir,
+        engine: Engine::new(Arc::clone(&park), &[]),
+        recorder: Recorder::new(&park),
+        late: Late::default(),
+        dir: setup.store.dir.clone(),
+        park,
+        store,
+        setup,
+    }
+}
+
+fn open(setup: &crate::config::Setup) -> (Store, crate::store::Recovered) {
+    let settled = Arc::clone(&setup.park);
     let rule: Settle =
         Box::new(move |entries, shape, span| settle_all(&settled, entries, shape, span));
     let settings = Settings {
@@ -70,16 +85,7 @@ fn daemon() -> Daemon {
         free_floor: 0,
         sinks: Vec::new(),
     };
-    let (store, _) = Store::open(settings, rule).unwrap();
-    Daemon {
-        _dir: dir,
-        engine: Engine::new(Arc::clone(&park), &[]),
-        recorder: Recorder::new(&park),
-        late: Late::default(),
-        dir: setup.store.dir.clone(),
-        park,
-        store,
-    }
+    Store::open(settings, rule).unwrap()
 }
 
 impl Daemon {
@@ -371,90 +377,6 @@ fn periods_that_meet_are_computed_as_one_with_all_their_meters() {
     assert_eq!(joined(apart), expected);
 }
 
-/// Looks until the computation under way has ended.
-fn until_ended(overdue: &mut Overdue, second: i64) {
-    assert!(overdue.under_way.is_some(), "it is time");
-    while overdue.under_way.is_some() {
-        std::thread::sleep(Duration::from_millis(5));
-        overdue.beat(at(second));
-    }
-}
-
-fn overdue(park: &Daemon, dir: &Path) -> (Overdue, Arc<LateStats>) {
-    let stats = Arc::new(LateStats::default());
-    let late = park.late.clone();
-    let all = Overdue::new(late, Arc::clone(&park.park), dir.into(), Arc::clone(&stats));
-    (all, stats)
-}
-
-fn kept(row: Option<(String, String)>) -> Late {
-    Late::of_states(&[row.expect("the row has changed")])
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_was_heard_late_waits_for_quiet_and_stays_due_where_it_cannot_be_computed() {
-    let mut park = daemon();
-    park.run(0..=SECONDS, &[]);
-    let nowhere = tempfile::tempdir().unwrap();
-    let (mut overdue, stats) = overdue(&park, nowhere.path());
-    let gap = Reading {
-        values: vec![(0, Err(crate::domain::quality::Reason::Timeout))],
-        ..Daemon::reading(0, 4_000)
-    };
-    overdue.heard(&gap);
-    overdue.row(at(SECONDS));
-    overdue.beat(at(SECONDS));
-    assert_eq!(stats.numbers().waiting, 0, "a gap says nothing new");
-    overdue.heard(&Daemon::reading(0, 4_000));
-    assert_eq!(kept(overdue.row(at(SECONDS))).waiting(QUARTER * 1_000), 1);
-    assert_eq!(overdue.row(at(SECONDS)), None, "it is said once");
-    overdue.stored();
-    tokio::time::advance(QUIET - Duration::from_secs(10)).await;
-    overdue.heard(&Daemon::reading(0, 4_000));
-    overdue.row(at(SECONDS));
-    overdue.stored();
-    tokio::time::advance(QUIET - Duration::from_secs(10)).await;
-    overdue.beat(at(SECONDS));
-    assert!(overdue.under_way.is_none(), "it came again meanwhile");
-    tokio::time::advance(Duration::from_secs(10)).await;
-    overdue.beat(at(SECONDS));
-    until_ended(&mut overdue, SECONDS);
-    let numbers = stats.numbers();
-    let error = numbers.error.unwrap();
-    assert!(error.contains("no store here"), "{error}");
-    assert_eq!((numbers.waiting, numbers.revisions), (1, 0));
-    assert_eq!(kept(overdue.row(at(SECONDS))).waiting(QUARTER * 1_000), 1);
-    // It is tried again, after a rest.
-    overdue.beat(at(SECONDS));
-    assert!(overdue.under_way.is_none());
-    tokio::time::advance(REST).await;
-    overdue.beat(at(SECONDS));
-    until_ended(&mut overdue, SECONDS);
-    assert_eq!(stats.numbers().runs, 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_is_computed_while_its_end_is_open_is_remembered_as_open() {
-    let mut park = daemon();
-    let late: Vec<_> = (3_630..4_600).step_by(30).map(|of| (4_800, of)).collect();
-    park.run(0..=6_000, &late);
-    let dir = park.dir.clone();
-    let (mut overdue, stats) = overdue(&park, &dir);
-    assert_eq!(stats.numbers().waiting, 2);
-    overdue.row(at(6_000));
-    tokio::time::advance(QUIET).await;
-    overdue.beat(at(6_000));
-    until_ended(&mut overdue, 6_000);
-    let numbers = stats.numbers();
-    // The interval behind that of the newest has to wait for its own neighbour.
-    assert_eq!((numbers.error, numbers.waiting), (None, 1));
-    assert!(numbers.revisions > 0);
-    let mut row = kept(overdue.row(at(6_000)));
-    let (due, open) = row.begin(i64::MAX).unwrap();
-    let length = QUARTER * 1_000;
-    assert_eq!((due.intervals(length), open.intervals(length)), (1, 1));
-}
-
 #[test]
 fn late_readings_of_long_before_a_period_are_none_of_its_own() {
     let mut park = daemon();
@@ -495,3 +417,6 @@ fn how_export_was_fed_is_computed_again_as_well() {
     recompute::recompute(&park.park, &park.dir, span, true).unwrap();
     assert_eq!(shapes(&park.dir), right);
 }
+
+#[path = "overdue_beat_tests.rs"]
+mod beat;
