@@ -5,6 +5,8 @@
 //! cargo bench --bench speed -- frame
 //! cargo bench --bench speed -- report
 //! cargo bench --bench speed -- recompute --hours 24
+//! cargo bench --bench speed -- journal
+//! cargo bench --bench speed -- open
 //! cargo bench --bench speed -- --help
 //! ```
 //!
@@ -20,6 +22,7 @@
 
 mod engine;
 mod frame;
+mod journal;
 mod park;
 mod recompute;
 mod report;
@@ -35,6 +38,9 @@ speed recompute  [--meters N] [--points N] [--hours N] [--late N] [--keep]
                  the ledger again from a journal that is written for it
 speed report     [--meters N] [--days N] [--keep]
                  a report from a ledger that is written for it
+speed journal    bytes for a value on disk, and values a second appended to it
+speed open       [--gib N] [--keep]
+                 how soon a store is open that nobody has fetched anything of
   --late N       messages of each hour that come too late
   --dir DIR      where stores are put [default: the system's temporary directory]
   --keep         leaves the store there, and takes it up if it is there
@@ -50,6 +56,7 @@ pub struct Arguments {
     hours: i64,
     days: i64,
     late: i64,
+    gib: u64,
     keep: bool,
     dir: PathBuf,
 }
@@ -64,6 +71,7 @@ fn arguments() -> Option<Arguments> {
         hours: 1,
         days: 365,
         late: 0,
+        gib: 2,
         keep: false,
         dir: std::env::temp_dir(),
     };
@@ -79,6 +87,7 @@ fn arguments() -> Option<Arguments> {
             "--seconds" => found.seconds = value.parse().ok()?,
             "--hours" => found.hours = value.parse().ok()?,
             "--days" => found.days = value.parse().ok()?,
+            "--gib" => found.gib = value.parse().ok()?,
             "--late" => found.late = value.parse().ok()?,
             "--dir" => found.dir = value.into(),
             _ => return None,
@@ -95,6 +104,8 @@ fn main() {
     match arguments.what.as_str() {
         "engine" => engine::measure(&arguments),
         "frame" => frame::measure(&arguments),
+        "journal" => journal::measure(&arguments),
+        "open" => journal::open(&arguments),
         "recompute" => recompute::measure(&arguments),
         "report" => report::measure(&arguments),
         _ => print!("{HELP}"),
