@@ -66,10 +66,14 @@ pub fn verify(path: &Path) -> Result<Verified, StoreError> {
     refuse_newer(path)?;
     let bytes = std::fs::metadata(path).map_err(StoreError::io(path))?.len();
     let verified = match read(path) {
-        Err(error) if error.is_damaged_ledger() => Verified {
-            broken: vec![error.to_string()],
-            ..Verified::default()
-        },
+        Err(error) if error.is_damaged_ledger() => {
+            let said = error.to_string().replace('\n', " ");
+            let remedy = "restart the daemon, which brings it back from its copy and the journal";
+            Verified {
+                broken: vec![format!("its pages are damaged ({said}); {remedy}")],
+                ..Verified::default()
+            }
+        }
         read => read?,
     };
     Ok(Verified { bytes, ..verified })
