@@ -184,6 +184,13 @@ impl Late {
         *times = Some(times.map_or((ms, ms), |(from, until)| (from.min(ms), until.max(ms))));
     }
 
+    /// The intervals of a meter from `from` to `until` are to be computed again, whatever
+    /// was heard.
+    pub fn again(&mut self, meter: &Arc<str>, from: Timestamp, until: Timestamp) {
+        let stretch = (from.as_millisecond(), until.as_millisecond());
+        self.due.add(meter, stretch);
+    }
+
     /// What was heard goes with the block of a tick; whether there was anything.
     pub fn hand_over(&mut self, tick: Timestamp) -> bool {
         let (due, times) = std::mem::take(&mut self.fresh);

@@ -11,6 +11,7 @@ use super::AppError;
 use super::late::Late;
 use super::past::LedgerPast;
 use super::plant::Live;
+use crate::domain::event::{MeterEvent, What};
 use crate::domain::interval::Interval;
 use crate::domain::meter::Park;
 use crate::domain::plant::Plant;
@@ -19,9 +20,13 @@ use crate::domain::snapshot::Reading;
 use crate::domain::time::{day, local_date, slot};
 use crate::engine::Engine;
 use crate::engine::record::Recorder;
-use crate::store::{LedgerReader, Recovered, Store};
+use crate::store::{Batch, LedgerReader, Recovered, Store};
 use crate::sys::clock::{Moment, WallClock};
 use crate::wire::line_protocol::parse;
+
+/// Blocks of the tail that go into the ledger at once, where nothing in them makes a
+/// revision: minutes of them, for a start after a restored copy is up to a day's.
+const BLOCKS_AT_ONCE: u64 = 600;
 
 /// The daemon as it was, ready to go on.
 pub struct Caught {
@@ -56,7 +61,7 @@ pub fn recover(
     checks: &Settings,
     dir: &Path,
     mut store: Store,
-    found: Recovered,
+    mut found: Recovered,
     now: Moment,
 ) -> Result<Caught, AppError> {
     let mut engine = Engine::judging(Arc::clone(park), &found.state, checks);
@@ -66,9 +71,14 @@ pub fn recover(
     engine.watch(&plant.inputs());
     let mut recorder = Recorder::new(park);
     let mut late = Late::of_states(&found.state);
-    let (mut entries, mut closed, mut observed) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut blocks, mut rows) = (0_u64, 0_u64);
-    for block in found.tail {
+    if let Some(mended) = &found.mended {
+        let since = mended.copied.unwrap_or(Timestamp::MIN);
+        again_since(&mut late, park, &found.events, since);
+    }
+    let mut step = Batch::empty(Timestamp::UNIX_EPOCH);
+    let (mut blocks, mut rows, mut lost) = (0_u64, 0_u64, 0);
+    let mut before = found.mended.as_ref().and_then(|mended| mended.copied);
+    while let Some(block) = found.tail.next() {
         let block = match block {
             Ok(block) => block,
             Err(error) => {
@@ -76,9 +86,27 @@ pub fn recover(
                 break;
             }
         };
+        if found.tail.lost() > lost {
+            let gone = found.tail.lost() - lost;
+            lost += gone;
+            warn!(
+                blocks = gone,
+                from = before.map(tracing::field::display),
+                until = %block.at,
+                "The journal does not have these blocks any more; what they say is not in the books."
+            );
+        }
+        before = Some(block.at);
         for line in block.text.lines() {
             // A row that cannot be read back is no reading; the sink still has it.
             let Ok(line) = parse(line) else { continue };
+            if let Some(stated) = recorder.interval_of(&line) {
+                // It has a row for each flow.
+                if step.journaled.last() != Some(&stated) {
+                    step.journaled.push(stated);
+                }
+                continue;
+            }
             recorder.has_row(&line);
             let Some(reading) = recorder.read_back(&line) else {
                 note(&mut late, park, recorder.read_late(&line));
@@ -89,10 +117,21 @@ pub fn recover(
         }
         late.hand_over(block.at);
         let tick = engine.tick(block.at);
-        entries.extend(tick.entries);
-        closed.extend(tick.closed);
-        observed.extend(tick.observed);
+        let revises = store.revises(&tick.entries, &tick.closed);
+        step.entries.extend(tick.entries);
+        step.closed.extend(tick.closed);
+        step.observed.extend(tick.observed);
         blocks += 1;
+        if revises || blocks.is_multiple_of(BLOCKS_AT_ONCE) {
+            late.stored();
+            step.state = engine.state();
+            step.state.push(recorder.state(block.at));
+            step.state.push(late.row());
+            store.rebuild(
+                &std::mem::replace(&mut step, Batch::empty(block.at)),
+                block.seq,
+            )?;
+        }
     }
     engine.begin_anew();
     // Whatever the newest time in the journal is, the recorder never goes back to it.
@@ -100,11 +139,13 @@ pub fn recover(
     let mut unjournaled = found.unjournaled;
     if blocks > 0 {
         info!(blocks, rows, "Caught up with the journal.");
-        let mut state = engine.state();
-        state.extend(found.last_at.map(|at| recorder.state(at)));
+        step.state = engine.state();
+        step.state
+            .extend(found.last_at.map(|at| recorder.state(at)));
         late.stored();
-        state.push(late.row());
-        unjournaled.extend(store.rebuild(entries, closed, observed, state, found.last_seq)?);
+        step.state.push(late.row());
+        store.rebuild(&step, found.last_seq)?;
+        unjournaled = store.unjournaled()?;
     }
     let mut units = Live::new(Arc::clone(plant), park);
     units.recall(dir, now.wall);
@@ -125,6 +166,26 @@ pub fn recover(
         unjournaled,
         cursors: found.cursors,
     })
+}
+
+/// What people entered since a moment of the books is computed again: the intervals may be
+/// older than what the journal is replayed from.
+fn again_since(late: &mut Late, park: &Park, events: &[MeterEvent], since: Timestamp) {
+    for event in events.iter().filter(|event| event.entered >= since) {
+        // What was withdrawn says where it was.
+        let of = match event.what {
+            What::Withdrawn { of } => events.iter().find(|other| other.number == of),
+            _ => Some(event),
+        };
+        let Some(of) = of else { continue };
+        let slot = |at| slot(at, &park.time_zone, park.settlement_minutes);
+        let until = match of.what {
+            What::Correction { until, .. } => until,
+            _ => of.at,
+        };
+        let (first, last) = (slot(of.at), slot(until));
+        late.again(&of.meter, first.start, last.end);
+    }
 }
 
 /// Takes note of a reading of the tail that came too late.

@@ -32,6 +32,7 @@ pub mod run;
 pub mod scan;
 pub mod simulate;
 pub mod status;
+pub mod store;
 mod validate;
 
 use std::ffi::OsString;
@@ -109,6 +110,9 @@ enum Command {
     Validate(validate::Arguments),
     /// Compute the ledger of some days again from the journal
     Recompute(recompute::Arguments),
+    /// Check, back up, compact or export what lies on the disk
+    #[command(subcommand)]
+    Store(store::Command),
     /// Do a single sum by hand, with the code of the daemon
     #[command(subcommand)]
     Calc(calc::Command),
@@ -244,6 +248,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Recompute(arguments) => recompute::run(&arguments),
+        Command::Store(command) => store::run(&command),
         Command::Calc(command) => calc::run(&command),
         Command::Influx(command) => influx::run(command),
     };

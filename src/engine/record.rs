@@ -210,6 +210,17 @@ impl Recorder {
         }
     }
 
+    /// Start and revision of the settled interval that a row is about.
+    #[must_use]
+    pub fn interval_of(&self, line: &ParsedLine) -> Option<(Timestamp, i64)> {
+        let tag = |name: &str| line.tags.iter().find(|(key, _)| key == name);
+        if line.measurement != schema::INTERVAL || tag("park")?.1 != *self.park.id {
+            return None;
+        }
+        let start = Timestamp::from_millisecond(line.time_ms).ok()?;
+        Some((start, tag("revision")?.1.parse().ok()?))
+    }
+
     /// The row of state that goes with what is about to be handed over at `at`: which
     /// meters have rows beyond the newest block.
     ///

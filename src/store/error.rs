@@ -50,6 +50,12 @@ pub enum StoreError {
         /// Where one was expected.
         path: PathBuf,
     },
+    /// A copy would take the place of something.
+    #[error("{path}: is there already; choose another --out", path = .path.display())]
+    Exists {
+        /// What is there.
+        path: PathBuf,
+    },
     /// Reading or writing a file failed.
     #[error("{path}: {source}", path = .path.display())]
     Io {
@@ -106,16 +112,21 @@ impl StoreError {
         }
     }
 
-    /// Whether the content of the ledger is broken, as opposed to the disk or
-    /// the permissions.
+    /// Whether the content of the ledger is broken or cannot be read, as opposed to a disk
+    /// that takes nothing, or the permissions.
     #[must_use]
     pub fn is_damaged_ledger(&self) -> bool {
-        matches!(
-            self,
-            Self::Ledger { source, .. } if matches!(
-                source.sqlite_error_code(),
-                Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
-            )
-        )
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        use rusqlite::ffi::{SQLITE_IOERR_READ, SQLITE_IOERR_SHORT_READ};
+        let Self::Ledger { source, .. } = self else {
+            return false;
+        };
+        source.sqlite_error().is_some_and(|error| {
+            matches!(error.code, DatabaseCorrupt | NotADatabase)
+                || matches!(
+                    error.extended_code,
+                    SQLITE_IOERR_READ | SQLITE_IOERR_SHORT_READ
+                )
+        })
     }
 }

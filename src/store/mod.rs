@@ -18,6 +18,8 @@
 //! One thread owns everything that writes; readers have connections and files of
 //! their own and never wait for it.
 
+pub mod backup;
+mod daily;
 pub mod error;
 pub mod events;
 pub mod journal;
@@ -41,11 +43,12 @@ pub use error::StoreError;
 pub use journal::reader::Backlog;
 pub use journal::retain::Dropped;
 pub use journal::{Block, Damage, Reader};
-pub use ledger::{LedgerReader, Settle};
+pub use ledger::{LedgerReader, Mended, Settle};
 pub use open::{Recovered, Tail};
 pub use stats::StoreStats;
 pub use thread::{Refused, StoreHandle, StoreThread};
 
+use self::daily::Daily;
 use self::journal::Journal;
 use self::journal::retain::{Bounds, Delivered};
 use self::ledger::Ledger;
@@ -157,6 +160,7 @@ pub struct Store {
     dropped_seq: u64,
     last_ledger: Option<Instant>,
     last_retain: Option<Instant>,
+    daily: Daily,
     stats: Arc<StoreStats>,
 }
 
@@ -334,10 +338,23 @@ impl Store {
             self.last_retain = Some(now);
             trouble = Some(self.retain().err().or(trouble.flatten()));
         }
+        let (place, floor) = (&self.place, self.settings.free_floor);
+        let room = || place.free_bytes().saturating_sub(floor);
+        self.daily.tend(self.journal.newest(), now, room);
         // A store that cannot append is not well because its ledger is.
         if let Some(Some(error)) = trouble {
             self.settle_trouble(Some(&error));
         }
+    }
+
+    /// Gives back the space that the ledger holds and does not need.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Ledger`], where there is no room to write it anew, for instance; it is
+    /// then what it was.
+    pub fn compact(&self) -> Result<(), StoreError> {
+        self.ledger.compact()
     }
 
     /// Deletes the segments that may go and those that must.
@@ -409,10 +426,9 @@ impl Store {
         });
     }
 
-    /// Free bytes of the file system; all there can be where it does not say.
+    /// Free bytes of the file system, noted.
     fn free_bytes(&self) -> u64 {
-        let free = rustix::fs::statvfs(self.place.dir())
-            .map_or(u64::MAX, |fs| fs.f_bavail.saturating_mul(fs.f_frsize));
+        let free = self.place.free_bytes();
         self.stats.set_free(free);
         free
     }

@@ -1,22 +1,21 @@
 //! Opening a store, and catching up with its journal.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use tracing::warn;
 
+use super::daily::Daily;
 use super::events;
 use super::journal::{self, Block, Damage, Journal, Reader};
-use super::ledger::{Ledger, Settle};
+use super::ledger::{Ledger, Mended, Settle};
 use super::pending::Pending;
 use super::place::{self, Place};
 use super::stats::StoreStats;
 use super::{Batch, SEGMENTS_IN_BOUND, Settings, Store, StoreError};
 use crate::domain::event::MeterEvent;
 use crate::domain::interval::{Entry, ExportShape, Interval, Span};
-use crate::domain::plant::Observed;
 
 /// What a store knows when it is opened.
 pub struct Recovered {
@@ -39,8 +38,8 @@ pub struct Recovered {
     pub events: Vec<MeterEvent>,
     /// What was found broken in the journal.
     pub damage: Damage,
-    /// Where a damaged ledger was put.
-    pub ledger_set_aside: Option<PathBuf>,
+    /// What stands in the place of a ledger that was damaged or gone.
+    pub mended: Option<Mended>,
     /// Points dropped before every sink had them, in the life of the store.
     pub dropped_points: u64,
 }
@@ -51,6 +50,14 @@ pub struct Tail {
     reader: Reader,
     after: u64,
     upto: u64,
+}
+
+impl Tail {
+    /// Blocks so far that should have been there and are deleted or damaged.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.reader.missing().saturating_add(self.reader.damaged())
+    }
 }
 
 impl Iterator for Tail {
@@ -88,7 +95,7 @@ impl Store {
     pub fn open(settings: Settings, settle: Settle) -> Result<(Self, Recovered), StoreError> {
         let place = Place::take(&settings.dir)?;
         let ledger_file = place::ledger_file(place.dir());
-        let (ledger, standing, ledger_set_aside) = Ledger::open(&ledger_file)?;
+        let (ledger, standing, mended) = Ledger::open(&ledger_file)?;
         let dir = place::journal_dir(place.dir());
         let limit = journal::SEGMENT_BYTES.min(settings.max_bytes / SEGMENTS_IN_BOUND);
         let cursors: BTreeMap<String, u64> = standing.cursors.iter().cloned().collect();
@@ -136,7 +143,7 @@ impl Store {
             unjournaled: standing.unjournaled,
             cursors: standing.cursors,
             damage,
-            ledger_set_aside,
+            mended,
             dropped_points: standing.dropped_points,
         };
         let mut store = Self {
@@ -155,6 +162,7 @@ impl Store {
             dropped_seq: standing.dropped_seq,
             last_ledger: None,
             last_retain: None,
+            daily: Daily::of(&ledger_file),
             stats,
         };
         // The bounds may be tighter than they were.
@@ -164,9 +172,17 @@ impl Store {
         Ok((store, recovered))
     }
 
+    /// Whether what a block of the tail came to makes a revision, so that it is to be written
+    /// by itself: what follows makes the next one.
+    #[must_use]
+    pub fn revises(&self, entries: &[Entry], closed: &[(Span, ExportShape)]) -> bool {
+        let is_closed = |span: &Span| self.ledger.is_closed(span).unwrap_or(true);
+        !closed.is_empty() || entries.iter().any(|entry| is_closed(&entry.span))
+    }
+
     /// Writes into the ledger what a replay of the tail, or of a part of it up to
-    /// `covered_seq`, has come to. Returns the revisions that follow, which are
-    /// not in the journal yet.
+    /// `covered_seq`, has come to; the lines of the batch are there already. Returns the
+    /// revisions that follow, which are not in the journal as far as the ledger knows.
     ///
     /// # Errors
     ///
@@ -174,21 +190,22 @@ impl Store {
     /// rather than going on with a hole in the books.
     pub fn rebuild(
         &mut self,
-        entries: Vec<Entry>,
-        closed: Vec<(Span, ExportShape)>,
-        observed: Vec<Observed>,
-        state: Vec<(String, String)>,
+        batch: &Batch,
         covered_seq: u64,
     ) -> Result<Vec<Interval>, StoreError> {
-        let batch = Batch {
-            entries,
-            closed,
-            observed,
-            state,
-            ..Batch::empty(Timestamp::UNIX_EPOCH)
-        };
-        self.pending.take(&batch, covered_seq);
+        self.pending.take(batch, covered_seq);
         self.write_pending()?;
         Ok(std::mem::take(&mut self.fresh))
+    }
+
+    /// Revisions that are in no line of the journal, once the tail is replayed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Ledger`].
+    pub fn unjournaled(&mut self) -> Result<Vec<Interval>, StoreError> {
+        let left = self.ledger.unjournaled()?;
+        self.handed = left.iter().map(|it| (it.span, it.revision)).collect();
+        Ok(left)
     }
 }

@@ -4,7 +4,7 @@
 //! DIR/version          format number, one line
 //! DIR/lock             held for as long as a daemon lives
 //! DIR/journal/…        see `journal`
-//! DIR/ledger.sqlite    see `ledger`
+//! DIR/ledger.sqlite    see `ledger`, which is copied each day to ledger.sqlite.copy
 //! ```
 //!
 //! A store with a newer number is refused before a byte of it changes. The lock
@@ -82,6 +82,13 @@ impl Place {
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Free bytes of the file system; all there can be where it does not say.
+    #[must_use]
+    pub fn free_bytes(&self) -> u64 {
+        rustix::fs::statvfs(&self.dir)
+            .map_or(u64::MAX, |fs| fs.f_bavail.saturating_mul(fs.f_frsize))
     }
 }
 

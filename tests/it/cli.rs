@@ -20,6 +20,7 @@ mod settled;
 mod settlement;
 mod simulate;
 mod status;
+mod store;
 mod usage;
 
 use std::collections::BTreeMap;

@@ -18,6 +18,7 @@ mod influx;
 mod kills;
 mod late;
 mod link;
+mod mended;
 mod modbus;
 mod mqtt;
 mod park_faults;

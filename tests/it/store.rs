@@ -1,5 +1,6 @@
 //! The store from outside: what is durable, what is refused, what comes back.
 
+mod copies;
 mod retention;
 mod threads;
 
@@ -10,7 +11,7 @@ use jiff::Timestamp;
 use sunledger::domain::flow::{FLOWS, Flow};
 use sunledger::domain::interval::Interval;
 use sunledger::domain::quality::{Gaps, Reason};
-use sunledger::store::{Batch, LedgerReader, Reader, Settings, Store, StoreError};
+use sunledger::store::{Batch, LedgerReader, Mended, Reader, Settings, Store, StoreError};
 
 use crate::support::store::*;
 
@@ -82,15 +83,12 @@ fn what_is_committed_is_there_after_a_death_without_farewell() {
     assert_eq!((tail[0].at, tail[0].lines, tail[0].points), (at(5), 1, 2));
 
     let state = vec![("pv".to_owned(), "{\"second\":6}".to_owned())];
-    store
-        .rebuild(
-            vec![entry("pv", 0, Ok(6))],
-            Vec::new(),
-            Vec::new(),
-            state.clone(),
-            7,
-        )
-        .unwrap();
+    let replayed = Batch {
+        entries: vec![entry("pv", 0, Ok(6))],
+        state: state.clone(),
+        ..Batch::empty(at(6))
+    };
+    store.rebuild(&replayed, 7).unwrap();
     drop(store);
     let (_store, recovered) = open(settings(dir.path()));
     assert_eq!(recovered.covered_seq, 7);
@@ -354,8 +352,11 @@ fn a_damaged_ledger_is_set_aside_and_the_journal_is_replayed() {
         let (mut store, recovered) = open(settings(dir.path()));
         let aside = dir.path().join("ledger.sqlite.damaged-1");
         assert_eq!(
-            recovered.ledger_set_aside.as_deref(),
-            Some(aside.as_path()),
+            recovered.mended,
+            Some(Mended {
+                aside: Some(aside.clone()),
+                copied: None
+            }),
             "case {case}"
         );
         assert_eq!(

@@ -20,6 +20,7 @@ pub mod reader;
 pub mod retain;
 mod scan;
 mod segments;
+pub mod verify;
 
 use std::fs::{self, File};
 use std::io;

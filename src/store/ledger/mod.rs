@@ -3,14 +3,17 @@
 //! SQLite in WAL mode with `synchronous=FULL`: a transaction that is committed
 //! survives a power cut. The ledger is derived from the journal and knows the
 //! last sequence that it covers; what the journal has beyond is caught up at the
-//! start. A ledger that is damaged is therefore set aside and begun anew.
+//! start. A ledger that is damaged is set aside; its daily copy ([`copy`]) takes its
+//! place, or else an empty one, and the journal is caught up with from there.
 //!
 //! **A revision is never overwritten.** The first closing of a span is revision
 //! 1; what is learned later and changes a flow is the next revision beside it.
 
+pub mod copy;
 pub mod reader;
 mod rows;
 mod schema;
+pub mod verify;
 mod write;
 
 use std::fs::{self, File};
@@ -18,12 +21,14 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use tracing::warn;
 
 pub use reader::LedgerReader;
 
 use super::error::StoreError;
+use super::journal::block::timestamp;
 use super::pending::Pending;
 use super::place::{self, sync_dir};
 use crate::domain::balance::Settled;
@@ -43,6 +48,7 @@ const CHECK_BYTES: u64 = 32 << 20;
 const USER_VERSION_AT: u64 = 60;
 
 const COVERED: &str = "covered_seq";
+const COPIED: &str = "copied_ms";
 const DROPPED_POINTS: &str = "dropped_points";
 const DROPPED_SEQ: &str = "dropped_seq";
 
@@ -69,25 +75,74 @@ pub struct Standing {
     pub dropped_seq: u64,
 }
 
+/// A ledger that was damaged or gone, and what stands in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mended {
+    /// Where the damaged one was put; none where there was nothing to keep.
+    pub aside: Option<PathBuf>,
+    /// The newest tick that the copy in its place knows; none where it was begun anew.
+    pub copied: Option<Timestamp>,
+}
+
 impl Ledger {
-    /// Opens or creates the ledger. One that is damaged is set aside; the path it
-    /// went to is the second result.
+    /// Opens or creates the ledger. One that is damaged is set aside, and one that is
+    /// damaged or gone is followed by its daily copy, else by an empty one.
     ///
     /// # Errors
     ///
     /// [`StoreError::NewerVersion`] with the file untouched, and whatever keeps a
     /// new one from being created.
-    pub fn open(path: &Path) -> Result<(Self, Standing, Option<PathBuf>), StoreError> {
+    pub fn open(path: &Path) -> Result<(Self, Standing, Option<Mended>), StoreError> {
+        let copy = copy::file(path);
         refuse_newer(path)?;
-        match Self::try_open(path) {
-            Err(error) if error.is_damaged_ledger() => {
-                let aside = set_aside(path)?;
-                warn!(%error, aside = %aside.display(), "The ledger is damaged and set aside; it is begun anew from the journal.");
-                let (ledger, standing) = Self::try_open(path)?;
-                Ok((ledger, standing, Some(aside)))
+        refuse_newer(&copy)?;
+        // An empty file would pass for a new ledger.
+        let is_gone = match fs::metadata(path) {
+            Ok(metadata) => metadata.len() == 0,
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        };
+        if !(is_gone && copy.is_file()) {
+            match Self::try_open(path) {
+                Err(error) if error.is_damaged_ledger() => {
+                    warn!(%error, "The ledger is damaged.");
+                }
+                opened => return opened.map(|(ledger, standing)| (ledger, standing, None)),
             }
-            opened => opened.map(|(ledger, standing)| (ledger, standing, None)),
         }
+        let aside = set_aside(path)?;
+        if copy.is_file() {
+            copy::put_back(path)?;
+            // All of it is looked at, however large it is.
+            let _ = File::create(suspect_file(path));
+            match Self::try_open(path) {
+                Err(error) if error.is_damaged_ledger() => {
+                    warn!(%error, "The copy of the ledger is damaged, too.");
+                    set_aside(path)?;
+                }
+                opened => {
+                    let (ledger, standing) = opened?;
+                    let copied = Some(ledger.copied()?.unwrap_or(Timestamp::MIN));
+                    warn!(aside = shown(&aside), until = ?copied, "The ledger is restored from its copy; the journal is replayed from there.");
+                    return Ok((ledger, standing, Some(Mended { aside, copied })));
+                }
+            }
+        }
+        warn!(
+            aside = shown(&aside),
+            "The ledger is begun anew from the journal."
+        );
+        let (ledger, standing) = Self::try_open(path)?;
+        let mended = Mended {
+            aside,
+            copied: None,
+        };
+        Ok((ledger, standing, Some(mended)))
+    }
+
+    /// The newest tick that a copy knows, where this is one or was one.
+    fn copied(&self) -> Result<Option<Timestamp>, StoreError> {
+        let ms = self.meta(COPIED)?.and_then(|text| text.parse().ok());
+        Ok(ms.map(timestamp))
     }
 
     fn try_open(path: &Path) -> Result<(Self, Standing), StoreError> {
@@ -119,12 +174,7 @@ impl Ledger {
         if size > CHECK_BYTES && !suspect.exists() {
             return Ok(());
         }
-        let verdict: String = self.ask("PRAGMA quick_check(1)")?.unwrap_or_default();
-        if verdict != "ok" {
-            let corrupt = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
-            let source = rusqlite::Error::SqliteFailure(corrupt, Some(verdict));
-            return Err(StoreError::ledger(&self.path)(source));
-        }
+        copy::check_pages(&self.connection, &self.path)?;
         let _ = fs::remove_file(suspect);
         Ok(())
     }
@@ -242,6 +292,16 @@ impl Ledger {
         write::set_meta(&self.connection, key, value).map_err(StoreError::ledger(&self.path))
     }
 
+    /// Writes it anew without what was deleted in it.
+    pub(super) fn compact(&self) -> Result<(), StoreError> {
+        let compact = || {
+            self.connection.execute_batch("VACUUM")?;
+            let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+            self.connection.query_row(checkpoint, [], |_| Ok(()))
+        };
+        compact().map_err(StoreError::ledger(&self.path))
+    }
+
     fn ask<T: rusqlite::types::FromSql>(&self, sql: &str) -> Result<Option<T>, StoreError> {
         self.connection
             .query_row(sql, params![], |row| row.get(0))
@@ -309,8 +369,9 @@ fn refuse_newer(path: &Path) -> Result<(), StoreError> {
     schema::newer(i64::from(i32::from_be_bytes(number)), path).map_or(Ok(()), Err)
 }
 
-/// Renames a damaged ledger, with the files beside it, to the first free name.
-fn set_aside(path: &Path) -> Result<PathBuf, StoreError> {
+/// Renames a damaged ledger, with the files beside it, to the first free name; none where
+/// there is nothing. A log without its ledger would go into the one that follows.
+fn set_aside(path: &Path) -> Result<Option<PathBuf>, StoreError> {
     let mut number = 1_u64;
     let aside = loop {
         let aside = with_suffix(path, &format!(".damaged-{number}"));
@@ -325,12 +386,21 @@ fn set_aside(path: &Path) -> Result<PathBuf, StoreError> {
             fs::rename(&from, with_suffix(&aside, beside)).map_err(StoreError::io(&from))?;
         }
     }
-    fs::rename(path, &aside).map_err(StoreError::io(path))?;
+    let there = path.exists();
+    if there {
+        fs::rename(path, &aside).map_err(StoreError::io(path))?;
+    }
     let _ = fs::remove_file(suspect_file(path));
     path.parent()
         .map_or(Ok(()), sync_dir)
         .map_err(StoreError::io(path))?;
-    Ok(aside)
+    Ok(there.then_some(aside))
+}
+
+/// A path that may be none, for the log.
+fn shown(path: &Option<PathBuf>) -> Option<tracing::field::DisplayValue<std::path::Display<'_>>> {
+    path.as_ref()
+        .map(|path| tracing::field::display(path.display()))
 }
 
 /// A mark that a statement has met damage.
