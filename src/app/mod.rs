@@ -27,6 +27,7 @@ mod publish;
 pub mod recompute;
 pub mod recover;
 mod rim;
+mod self_report;
 pub mod settled;
 
 use std::net::SocketAddr;
