@@ -19,6 +19,7 @@ mod late;
 mod link;
 mod modbus;
 mod mqtt;
+mod mqtt_sink;
 mod park_faults;
 mod pipeline;
 mod recorded_day;
