@@ -9,6 +9,7 @@ pub mod engine;
 pub mod store;
 pub mod sys;
 
+pub mod broker;
 pub mod simulate;
 pub mod sink;
 pub mod source;

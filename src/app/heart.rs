@@ -23,6 +23,7 @@ use super::outbox::{Answer, Outbox};
 use super::overdue::Overdue;
 use super::plant::Live;
 use super::publish::{Beside, Board};
+use super::self_report::Minute;
 use crate::domain::interval::Interval;
 use crate::domain::meter::{Meter, PointIndex};
 use crate::domain::snapshot::Reading;
@@ -101,6 +102,7 @@ pub struct Heart {
     watchdog: Option<(Watchdog, Arc<Mark>, Arc<Mark>)>,
     /// What systemd was last told to be wrong.
     trouble: Option<String>,
+    minute: Minute,
 }
 
 impl Heart {
@@ -137,6 +139,7 @@ impl Heart {
             ready: false,
             watchdog,
             trouble: None,
+            minute: Minute::default(),
         }
     }
 
@@ -347,6 +350,7 @@ impl Heart {
             Arc::clone(commit)
         });
         if self.distrust.is_some() {
+            self.minute.untrusted();
             let late = Duration::try_from(now.wall.duration_since(at)).unwrap_or_default();
             let steady = self
                 .parts
@@ -364,11 +368,21 @@ impl Heart {
             }
         } else if self.parts.last_at.is_none_or(|last| at > last) {
             let frame = self.strike(at);
+            self.report(at, &frame);
             self.parts.late.beat(at);
             self.publish(&frame);
             self.hand_over(at);
         }
         self.tell_systemd(now);
+    }
+
+    /// Writes the row in which the daemon reports on itself, once a minute.
+    fn report(&mut self, at: Timestamp, frame: &Frame) {
+        if self.minute.begins(at) && self.parts.recorder.waiting() < MOST_WAITING {
+            let untrusted_s = self.minute.take_untrusted_s();
+            let report = self.parts.board.self_report(frame, untrusted_s);
+            self.parts.recorder.self_report(at, &report);
+        }
     }
 
     /// Strikes the balance of a moment that has not been struck.

@@ -27,6 +27,7 @@ mod publish;
 pub mod recompute;
 pub mod recover;
 mod rim;
+mod self_report;
 pub mod settled;
 
 use std::net::SocketAddr;
@@ -164,9 +165,9 @@ pub async fn run(setup: Setup, options: Options, stop: CancellationToken) -> Res
 
     let source_stats = Arc::new(SourceStats::new(park.meters.len()));
     let sink_stats: Vec<(String, Arc<SinkStats>)> = setup
-        .sinks
-        .iter()
-        .map(|sink| (sink.name.clone(), Arc::default()))
+        .sink_names()
+        .into_iter()
+        .map(|name| (name, Arc::default()))
         .collect();
     let (live, frames) = watch::channel(Arc::new(publish::first_frame(
         &park,
@@ -266,7 +267,7 @@ fn open_store(
         keep_days: setup.store.keep_days,
         max_bytes: setup.store.max_bytes,
         free_floor: setup.store.free_floor,
-        sinks: setup.sinks.iter().map(|sink| sink.name.clone()).collect(),
+        sinks: setup.sink_names(),
     };
     let settled = Arc::clone(park);
     let (store, found) = Store::open(

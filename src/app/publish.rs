@@ -258,6 +258,8 @@ impl Board {
                 last_success_s: numbers.last_ok.map(seconds),
                 backlog_points: Some(numbers.backlog_points),
                 quarantined_rows: Some(numbers.quarantined),
+                messages: numbers.messages,
+                passed_over_states: numbers.passed_over,
             }
         });
         let late = self.late.numbers();

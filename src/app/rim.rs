@@ -9,9 +9,10 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::Tasks;
-use crate::config::{SecretSource, Setup};
+use crate::broker;
+use crate::config::{MqttSetup, SecretSource, Setup};
 use crate::sink::stats::SinkStats;
-use crate::sink::{self, BlockSource, influx};
+use crate::sink::{self, BlockSource, influx, mqtt as publish};
 use crate::source::{Heard, SourceStats, modbus, mqtt};
 use crate::store::{Reader, StoreError, StoreHandle};
 use crate::sys::secret::Secret;
@@ -41,12 +42,16 @@ impl Secrets {
             .sinks
             .iter()
             .map(|sink| load("sink", &sink.name, &sink.token));
+        let publishers = setup.mqtt_sinks.iter().filter_map(|sink| {
+            let (_, source) = sink.broker.login.as_ref()?;
+            Some(load("sink", &sink.name, source))
+        });
         let brokers = setup.brokers.iter().filter_map(|broker| {
             let (_, source) = broker.login.as_ref()?;
             Some(load("broker", &broker.settings.name, source))
         });
         Ok(Self {
-            sinks: sinks.collect::<Result<_, _>>()?,
+            sinks: sinks.chain(publishers).collect::<Result<_, _>>()?,
             brokers: brokers.collect::<Result<_, _>>()?,
             credentials,
         })
@@ -106,6 +111,14 @@ pub fn start_sinks(
     stop: &CancellationToken,
     stats: &[(String, Arc<SinkStats>)],
 ) {
+    let start = |name: &str| {
+        let cursor = cursors.iter().find(|(sink, _)| sink == name);
+        cursor.map_or(0, |(_, seq)| *seq)
+    };
+    let journal = || Journal {
+        dir: setup.store.dir.clone(),
+        reader: None,
+    };
     for (sink, (_, stats)) in setup.sinks.iter().zip(stats) {
         let settings = influx::Settings {
             name: sink.name.clone(),
@@ -117,24 +130,55 @@ pub fn start_sinks(
             ca_file: sink.ca_file.clone(),
             quarantine_dir: setup.store.dir.join("quarantine"),
         };
-        let start = cursors
-            .iter()
-            .find(|(name, _)| *name == sink.name)
-            .map_or(0, |(_, seq)| *seq);
-        let journal = Journal {
-            dir: setup.store.dir.clone(),
-            reader: None,
-        };
         let run = influx::run(
             settings,
-            start,
-            journal,
+            start(&sink.name),
+            journal(),
             committed.clone(),
             moved.clone(),
             stop.clone(),
             Arc::clone(stats),
         );
         tasks.start(&format!("sink {}", sink.name), run);
+    }
+    let publishers = stats.iter().skip(setup.sinks.len());
+    for (sink, (_, stats)) in setup.mqtt_sinks.iter().zip(publishers) {
+        let run = publish::run(
+            publisher(sink, setup, secrets),
+            start(&sink.name),
+            journal(),
+            committed.clone(),
+            moved.clone(),
+            stop.clone(),
+            Arc::clone(stats),
+        );
+        tasks.start(&format!("sink {}", sink.name), run);
+    }
+}
+
+/// What a sink that publishes is told.
+fn publisher(sink: &MqttSetup, setup: &Setup, secrets: &Secrets) -> publish::Settings {
+    let (broker, login) = (&sink.broker.settings, sink.broker.login.as_ref());
+    let user = login.map(|(user, _)| user.clone());
+    let topics = publish::topics::Topics::new(&sink.prefix, &setup.park.id);
+    publish::Settings {
+        name: sink.name.clone(),
+        broker: broker::Settings {
+            login: user.zip(secrets.sinks.get(&sink.name).cloned()),
+            // What has to be kept is in the journal.
+            keep_session: false,
+            will: Some(broker::Will {
+                topic: topics.status(),
+                payload: publish::OFFLINE.to_owned(),
+            }),
+            ..broker.broker()
+        },
+        password_file: login.and_then(|(_, source)| secrets.token_file(source)),
+        prefix: sink.prefix.clone(),
+        discovery: sink.discovery.clone(),
+        every: sink.every,
+        park: Arc::clone(&setup.park),
+        sinks: setup.sink_names(),
     }
 }
 

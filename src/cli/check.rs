@@ -64,7 +64,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             setup.park.meters.len(),
             setup.buses.len(),
             setup.brokers.len(),
-            setup.sinks.len(),
+            setup.sink_names().len(),
             customary(&setup),
         )),
         Err(_) if silent => Err(Failure::new(CONFIG, "")),

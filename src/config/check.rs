@@ -12,7 +12,7 @@ use super::read::{Problem, Problems, Table, list};
 use super::template::Library;
 use super::{
     Setup, StoreSetup, WebSetup, broker, bus, checks, endpoint, gaps, meter, plant, relations,
-    settlement, units,
+    settlement, sink_mqtt, units,
 };
 use crate::domain::meter::{Losses, Park};
 use crate::domain::relations::Relations;
@@ -77,7 +77,6 @@ fn read(root: &Table<'_>) -> Option<Setup> {
     let park = park(root);
     let store = store(root);
     let web = web(root);
-    let sinks = endpoint::sinks(root);
     let (buses, known_buses) = bus::buses(root);
     let (brokers, known_brokers) = broker::brokers(root, park.as_ref().map(|park| &*park.id));
     let library = library(root);
@@ -91,6 +90,9 @@ fn read(root: &Table<'_>) -> Option<Setup> {
         library: &library,
     };
     let mut read = meter::all(root, &around, &known_brokers);
+    let (sinks, publishers) = endpoint::sinks(root);
+    let park_id = park.as_ref().map(|park| &*park.id);
+    let mqtt_sinks = sink_mqtt::sinks(publishers, &brokers, &read.subscriptions, park_id);
     // Read whatever the rest came to: a mistake in one table hides none in another.
     let (every_load_metered, losses) = balance(root);
     let mut relations = relations::check(root, &mut read);
@@ -111,6 +113,7 @@ fn read(root: &Table<'_>) -> Option<Setup> {
         store: store?,
         web: web?,
         sinks,
+        mqtt_sinks,
         buses: bus::with_polls(buses, read.polls),
         brokers: broker::with_subscriptions(brokers, read.subscriptions),
         checks,

@@ -58,17 +58,26 @@ pub(super) fn secret(table: &Table<'_>, key: &str) -> Option<SecretSource> {
     }
 }
 
-/// `[sink.NAME.influx]`.
-pub fn sinks(root: &Table<'_>) -> Vec<InfluxSetup> {
-    let mut sinks = Vec::new();
+/// Sinks with their tables, not read yet.
+pub type Unread<'a> = Vec<(String, Table<'a>)>;
+
+/// `[sink.NAME.influx]`, and the tables `[sink.NAME.mqtt]`.
+pub fn sinks<'a>(root: &Table<'a>) -> (Vec<InfluxSetup>, Unread<'a>) {
+    let (mut sinks, mut publishers) = (Vec::new(), Vec::new());
     if !root.has("sink") {
-        return sinks;
+        return (sinks, publishers);
     }
     for (sink, table) in root.named("sink") {
         checked_name(&table, sink);
-        let chosen = table.choice(&["influx"]);
+        let chosen = table.choice(&["influx", "mqtt"]);
         table.finish();
-        let Some((_, inner)) = chosen else { continue };
+        let Some((kind, inner)) = chosen else {
+            continue;
+        };
+        if kind == "mqtt" {
+            publishers.push((sink.to_owned(), inner));
+            continue;
+        }
         inner.required("url", "http://127.0.0.1:8086");
         let url = inner.parsed("url", "http://127.0.0.1:8086", url);
         let org = inner.required("org", "park").map(str::to_owned);
@@ -89,7 +98,7 @@ pub fn sinks(root: &Table<'_>) -> Vec<InfluxSetup> {
             });
         }
     }
-    sinks
+    (sinks, publishers)
 }
 
 fn url(text: &str) -> Result<String, (String, String)> {

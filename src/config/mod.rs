@@ -34,6 +34,7 @@ pub mod read;
 mod relations;
 pub mod sensor;
 mod settlement;
+mod sink_mqtt;
 mod sunspec;
 pub mod template;
 pub mod units;
@@ -41,6 +42,7 @@ pub mod units;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::domain::meter::Park;
 use crate::domain::plant::Plant;
@@ -143,6 +145,21 @@ pub struct InfluxSetup {
     pub ca_file: Option<PathBuf>,
 }
 
+/// A broker to publish to.
+#[derive(Debug, Clone)]
+pub struct MqttSetup {
+    /// Name of the sink.
+    pub name: String,
+    /// The broker, with our name there.
+    pub broker: BrokerSetup,
+    /// The first levels of all topics.
+    pub prefix: String,
+    /// The first level of Home Assistant's discovery, where it is told.
+    pub discovery: Option<String>,
+    /// How often states go out.
+    pub every: Duration,
+}
+
 /// A broker, before its password is fetched.
 #[derive(Debug, Clone)]
 pub struct BrokerSetup {
@@ -163,6 +180,8 @@ pub struct Setup {
     pub web: WebSetup,
     /// Sinks.
     pub sinks: Vec<InfluxSetup>,
+    /// Sinks that publish to a broker.
+    pub mqtt_sinks: Vec<MqttSetup>,
     /// Modbus endpoints.
     pub buses: Vec<modbus::Settings>,
     /// MQTT brokers.
@@ -179,6 +198,16 @@ pub struct Setup {
     pub multipliers: BTreeMap<Arc<str>, (i128, i128)>,
     /// Their current and voltage transformers, where these are named.
     pub transformers: BTreeMap<Arc<str>, [(i128, i128); 2]>,
+}
+
+impl Setup {
+    /// The names of all sinks: those to a database, then those to a broker.
+    #[must_use]
+    pub fn sink_names(&self) -> Vec<String> {
+        let databases = self.sinks.iter().map(|sink| &sink.name);
+        let brokers = self.mqtt_sinks.iter().map(|sink| &sink.name);
+        databases.chain(brokers).cloned().collect()
+    }
 }
 
 /// Why a configuration is none.

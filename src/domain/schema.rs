@@ -57,8 +57,12 @@ pub const METER_MEASUREMENTS: &[(&str, &str)] = &[
 pub const BALANCE: &str = "balance";
 /// Measurement of settlement intervals.
 pub const INTERVAL: &str = "interval";
-/// Measurement of the daemon's own events: gaps in the journal.
+/// Measurement of the daemon itself: its report on each minute, and gaps in the journal.
 pub const EVENT: &str = "sunledger";
+/// Measurement of its sinks, in the same report.
+pub const SINK: &str = "sunledger_sink";
+/// Field of a gap: points that were dropped.
+pub const DROPPED: &str = "dropped_points";
 
 /// Field of the worst quality in a row.
 pub const QUALITY: &str = "quality";
@@ -100,15 +104,50 @@ pub fn measurements() -> Vec<Measurement> {
     all.push(Measurement {
         name: EVENT,
         tags: &["park"],
-        about: "what happened to the record itself",
-        fields: vec![field(
-            "dropped_points",
-            FieldType::Integer,
-            "",
-            "points the size bound forced out of the journal before every sink had them",
-        )],
+        about: "the daemon on itself, each minute; or a gap: what was dropped, and nothing else",
+        fields: report_fields(),
+    });
+    all.push(Measurement {
+        name: SINK,
+        tags: &["park", "sink"],
+        about: "the same report on one sink",
+        fields: sink_fields(),
     });
     all
+}
+
+fn report_fields() -> Vec<Field> {
+    use FieldType::{Float, Integer};
+    #[rustfmt::skip]
+    let rows = [
+        ("backlog_points",    Integer, "",   "points in the journal that a sink does not have yet, over all sinks"),
+        ("oldest_age_s",      Float,   "s",  "age of the oldest of them; absent where none waits"),
+        ("lost_points",       Integer, "",   "points the size bound forced out before every sink had them, in the life of the store"),
+        ("quarantined_rows",  Integer, "",   "rows set aside because a server refuses them, since the start"),
+        ("damaged_blocks",    Integer, "",   "blocks of the journal found torn or damaged at the start"),
+        ("unwritten_readings",Integer, "",   "readings the disk did not take in time, since the start"),
+        ("journal_bytes",     Integer, "B",  "size of the journal"),
+        ("meters_silent",     Integer, "",   "meters that have nothing to say now"),
+        ("clock_untrusted_s", Integer, "s",  "seconds since the last report in which the clock was not trusted"),
+        ("clock_held_lost",   Integer, "",   "readings lost because too many waited for a trusted clock, since the start"),
+        (DROPPED,             Integer, "",   "a gap: points the size bound forced out of the journal before every sink had them"),
+    ];
+    rows.map(|(name, kind, unit, about)| field(name, kind, unit, about))
+        .into()
+}
+
+fn sink_fields() -> Vec<Field> {
+    use FieldType::{Float, Integer};
+    #[rustfmt::skip]
+    let rows = [
+        ("backlog_points",   Integer, "",  "points in the journal that it does not have yet"),
+        ("oldest_age_s",     Float,   "s", "age of the oldest of them; absent where none waits"),
+        ("last_ok_age_s",    Float,   "s", "time since something last arrived there; absent before the first time"),
+        ("quarantined_rows", Integer, "",  "rows set aside because it refuses them, since the start"),
+        ("waits_for_person", Integer, "",  "1 while delivery waits for something that a person has to set right, else 0"),
+    ];
+    rows.map(|(name, kind, unit, about)| field(name, kind, unit, about))
+        .into()
 }
 
 fn field(name: &str, kind: FieldType, unit: &'static str, about: &'static str) -> Field {

@@ -499,7 +499,10 @@ fn key(measurement: &str, tags: &[(&str, &str)]) -> String {
 
 #[path = "read_back.rs"]
 mod read_back;
+#[path = "self_report.rs"]
+mod self_report;
 pub use read_back::ReadBack;
+pub use self_report::{SelfReport, SinkReport};
 
 #[cfg(test)]
 #[path = "record_tests.rs"]

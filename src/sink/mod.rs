@@ -20,6 +20,7 @@
 //! | [`quarantine`] | the file of rows that a server refuses for good |
 //! | [`stats`] | what a sink says about itself |
 //! | [`http`] | addresses, TLS, proxies |
+//! | [`mqtt`] | the publisher to an MQTT broker |
 //! | [`setup`], [`audit`] | the commands, by way of [`relay`] and the influxdb2 crate |
 
 pub mod answer;
@@ -27,6 +28,7 @@ pub mod audit;
 pub mod batch;
 pub mod http;
 pub mod influx;
+pub mod mqtt;
 pub mod quarantine;
 pub mod relay;
 pub mod search;

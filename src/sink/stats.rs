@@ -30,6 +30,10 @@ pub struct Numbers {
     pub sent_bytes: u64,
     /// Rows set aside.
     pub quarantined: u64,
+    /// Messages that a broker has acknowledged; none for a sink that sends rows.
+    pub messages: Option<u64>,
+    /// States that a newer one replaced before they went out; none for a sink that sends rows.
+    pub passed_over: Option<u64>,
 }
 
 impl SinkStats {

@@ -89,6 +89,10 @@ pub struct SinkNumbers {
     pub backlog_points: Option<u64>,
     /// Rows that it refused for good, set aside on disk.
     pub quarantined_rows: Option<u64>,
+    /// Messages that it acknowledged, of a broker.
+    pub messages: Option<u64>,
+    /// States that a newer one replaced before they went out, of a broker.
+    pub passed_over_states: Option<u64>,
 }
 
 pub(super) type Labels = Vec<(&'static str, String)>;
@@ -299,6 +303,16 @@ fn sinks(scrape: &mut Scrape, sinks: &[SinkNumbers]) {
         .filter_map(|sink| Some((label("sink", &sink.name), sink.quarantined_rows?)));
     let help = "Rows that a sink refused for good, set aside on disk";
     scrape.counts("sink_quarantined_rows", help, aside);
+    let messages = sinks
+        .iter()
+        .filter_map(|sink| Some((label("sink", &sink.name), sink.messages?)));
+    let help = "Messages that a broker has acknowledged";
+    scrape.counts("sink_messages", help, messages);
+    let passed_over = sinks
+        .iter()
+        .filter_map(|sink| Some((label("sink", &sink.name), sink.passed_over_states?)));
+    let help = "States that a newer one replaced before they were published";
+    scrape.counts("sink_passed_over_states", help, passed_over);
 }
 
 fn journal(scrape: &mut Scrape, numbers: &Numbers) {

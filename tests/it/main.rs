@@ -21,6 +21,7 @@ mod link;
 mod mended;
 mod modbus;
 mod mqtt;
+mod mqtt_sink;
 mod park_faults;
 mod pipeline;
 mod recorded_day;

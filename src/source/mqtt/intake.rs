@@ -18,7 +18,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Subscription;
-use super::packet::Message;
+use crate::broker::Message;
 use crate::domain::quality::Reason;
 use crate::source::Rejected;
 use crate::wire::mqtt::moment::{Age, judge};

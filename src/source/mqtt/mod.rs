@@ -23,32 +23,27 @@
 //! node's rebirth and a Victron's keep-alive, and not even those with `read_only`.
 
 mod backlog;
-mod connection;
 mod filters;
 mod intake;
 mod known;
-mod packet;
 mod receipts;
 mod session;
-mod tls;
-mod v3;
-mod v5;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ClientConfig;
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use self::connection::Connection;
 use self::filters::Filters;
 use self::session::{End, Session};
 use super::backoff::Backoff;
 use super::{Heard, SourceStats};
+pub use crate::broker::Tls;
+use crate::broker::{self, Connection};
 use crate::domain::meter::{MeterIndex, PointIndex};
 use crate::sys::clock;
 use crate::sys::secret::Secret;
@@ -104,15 +99,6 @@ pub struct Settings {
     pub subscriptions: Vec<Subscription>,
 }
 
-/// Whom to trust on a TLS connection, and who we are.
-#[derive(Debug, Clone, Default)]
-pub struct Tls {
-    /// An authority (PEM) besides those of the system.
-    pub ca_file: Option<PathBuf>,
-    /// Our certificate and its key (PEM), for a broker that wants to know.
-    pub identity: Option<(PathBuf, PathBuf)>,
-}
-
 /// One sensor.
 #[derive(Debug, Clone)]
 pub struct Subscription {
@@ -159,8 +145,21 @@ impl Settings {
         }
     }
 
-    fn keep_alive_s(&self) -> u16 {
-        u16::try_from(self.keep_alive.as_secs()).unwrap_or(u16::MAX)
+    /// How to reach it.
+    #[must_use]
+    pub fn broker(&self) -> broker::Settings {
+        broker::Settings {
+            host: self.host.clone(),
+            port: self.port,
+            client_id: self.client(),
+            version: self.version,
+            keep_alive: self.keep_alive,
+            max_payload: self.max_payload,
+            keep_session: self.keep_session,
+            login: self.login.clone(),
+            tls: self.tls.clone(),
+            will: None,
+        }
     }
 
     fn filters(&self) -> BTreeSet<String> {
@@ -188,12 +187,13 @@ pub async fn run(
     let noted = tokio::task::spawn_blocking(move || Filters::load(client, wanted, notes)).await;
     let Ok(filters) = noted else { return };
     let mut backoff = Backoff::new(&settings.name);
+    let way = settings.broker();
     let mut session = Session::new(settings, filters, tx.clone(), stats);
     loop {
         let opened = tokio::select! {
             () = stop.cancelled() => return,
             () = tx.closed() => return,
-            opened = open(&session.settings) => opened,
+            opened = broker::open(&way) => opened,
         };
         let why = match opened {
             Err(why) => why,
@@ -217,18 +217,6 @@ pub async fn run(
             () = session.rest(sleep_until(until)) => (),
         }
     }
-}
-
-/// Connects, with the certificates as they are now: they are replaced in operation.
-async fn open(settings: &Settings) -> Result<(Connection, packet::Greeting), String> {
-    let tls: Option<Arc<ClientConfig>> = match settings.tls.clone() {
-        None => None,
-        Some(tls) => {
-            let reading = tokio::task::spawn_blocking(move || tls::config(&tls));
-            Some(reading.await.map_err(|error| error.to_string())??)
-        }
-    };
-    Connection::open(settings, tls).await
 }
 
 /// The last acknowledgements, and a proper end of the connection.

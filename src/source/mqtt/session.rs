@@ -10,13 +10,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::backlog::Backlog;
-use super::connection::Connection;
 use super::filters::Filters;
 use super::intake::{Arrival, Intake, NodeName, Utterance};
 use super::known::Known;
-use super::packet::{Greeting, Incoming, Message, Outgoing, TooLarge};
 use super::receipts::{Delivery, Fate, Receipts, Settled};
 use super::{MAX_UNACKED, Settings};
+use crate::broker::{Connection, Greeting, Incoming, Message, Outgoing, TooLarge};
 use crate::domain::quality::Reason;
 use crate::source::{Heard, Outcome, Rejected, SourceStats};
 use crate::sys::clock;
@@ -180,7 +179,10 @@ impl Session {
             }
             Incoming::Unsubscribed(pkid) => self.filters.unsubscribed(pkid),
             Incoming::Closing(why) => return Err(format!("the broker says goodbye ({why})")),
-            Incoming::Connected(_) | Incoming::Refused(_) | Incoming::Other => (),
+            Incoming::Connected(_)
+            | Incoming::Refused(_)
+            | Incoming::Acked { .. }
+            | Incoming::Other => (),
         }
         Ok(())
     }

@@ -128,6 +128,25 @@ pub fn matches(topic: &str, filter: &str) -> bool {
     levels.next().is_none()
 }
 
+/// Whether there is a topic that both of two filters ask for.
+#[must_use]
+pub fn overlap(one: &str, other: &str) -> bool {
+    let system = |filter: &str| filter.starts_with('$');
+    let open = |filter: &str| filter.starts_with(['+', '#']);
+    if system(one) && open(other) || system(other) && open(one) {
+        return false;
+    }
+    let (mut ones, mut others) = (one.split('/'), other.split('/'));
+    loop {
+        match (ones.next(), others.next()) {
+            // `#` stands for what is left, also for nothing.
+            (Some("#"), _) | (_, Some("#")) | (None, None) => return true,
+            (Some(a), Some(b)) if a == b || a == "+" || b == "+" => {}
+            _ => return false,
+        }
+    }
+}
+
 /// Whether a filter is well formed.
 #[must_use]
 pub fn is_filter(filter: &str) -> bool {
@@ -178,6 +197,29 @@ mod tests {
         }
         for malformed in ["", "park/#/x", "park/w#", "pa+rk", "+x"] {
             assert!(!is_filter(malformed), "{malformed}");
+        }
+    }
+
+    #[test]
+    fn two_filters_overlap_where_one_topic_is_asked_for_by_both() {
+        #[rustfmt::skip]
+        let cases = [
+            ("sunledger/p/#",     "sunledger/p/meter/a", true),
+            ("sunledger/p/#",     "sunledger/p",         true),
+            ("sunledger/p/#",     "sunledger/q/meter/a", false),
+            ("sunledger/p/#",     "+/+/meter/+",         true),
+            ("sunledger/p/#",     "#",                   true),
+            ("sunledger/p/#",     "sunledger/+",         true),
+            ("sunledger/p/#",     "sunledger",           false),
+            ("a/+/config",        "a/b/state",           false),
+            ("a/+/config",        "a/b/config",          true),
+            ("a/+",               "a",                   false),
+            ("$SYS/x",            "#",                   false),
+            ("$SYS/x",            "$SYS/+",              true),
+        ];
+        for (one, other, both) in cases {
+            assert_eq!(overlap(one, other), both, "{one} {other}");
+            assert_eq!(overlap(other, one), both, "{other} {one}");
         }
     }
 

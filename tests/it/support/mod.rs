@@ -15,6 +15,7 @@ pub mod pymodbus;
 pub mod shipping;
 pub mod show_park;
 pub mod store;
+pub mod subscriber;
 pub mod victoria;
 pub mod world;
 pub mod year;

@@ -89,9 +89,10 @@ pub const FLOORS: &[Floor] = &[
     // Effects below.
     effects("sys",           &["domain", "wire", "engine"]),
     effects("store",         &["domain", "wire", "engine"]),
+    effects("broker",        &["wire", "sys"]),
     // Effects above, each with no neighbour.
-    effects("source",        &["domain", "wire", "engine", "sys", "store"]),
-    effects("sink",          &["domain", "wire", "engine", "sys", "store"]),
+    effects("source",        &["domain", "wire", "engine", "sys", "store", "broker"]),
+    effects("sink",          &["domain", "wire", "engine", "sys", "store", "broker"]),
     effects("web",           &["domain", "wire", "engine", "report", "sys", "store"]),
     pure("simulate::physics",&["domain"]),
     pure("simulate::rehearsal::frame",  &[]),
@@ -108,10 +109,10 @@ pub const FLOORS: &[Floor] = &[
     // Assembly.
     Floor {
         // It builds settings and starts nothing.
-        parts: &["sys", "store", "source", "sink", "web", "simulate"],
+        parts: &["sys", "store", "broker", "source", "sink", "web", "simulate"],
         ..effects("config", &["domain", "wire", "engine", "report"])
     },
-    effects("app", &["domain", "wire", "report", "engine", "sys", "store", "source", "sink", "web", "simulate", "config"]),
+    effects("app", &["domain", "wire", "report", "engine", "sys", "store", "broker", "source", "sink", "web", "simulate", "config"]),
     effects("cli", &["domain", "wire", "report", "engine", "sys", "store", "source", "sink", "web", "simulate", "config", "app"]),
     effects("main", &["cli"]),
 ];

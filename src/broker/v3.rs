@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use rumqttc::QoS;
 use rumqttc::mqttbytes::v4::{
-    Connect, ConnectReturnCode, Packet, PubAck, Publish, Subscribe, SubscribeFilter,
+    Connect, ConnectReturnCode, LastWill, Packet, PubAck, Publish, Subscribe, SubscribeFilter,
     SubscribeReasonCode, Unsubscribe,
 };
 
@@ -15,12 +15,16 @@ const LARGEST: usize = 1 << 20;
 pub fn write(packet: Outgoing<'_>, to: &mut BytesMut) -> Result<(), String> {
     let packet = match packet {
         Outgoing::Connect(settings) => {
-            let mut connect = Connect::new(settings.client());
+            let mut connect = Connect::new(settings.client_id.clone());
             connect.clean_session = !settings.keep_session;
             connect.keep_alive = settings.keep_alive_s();
             if let Some((user, password)) = &settings.login {
                 connect.set_login(user, password.expose());
             }
+            connect.last_will = settings
+                .will
+                .as_ref()
+                .map(|will| LastWill::new(&will.topic, &*will.payload, QoS::AtLeastOnce, true));
             Packet::Connect(connect)
         }
         Outgoing::Subscribe { pkid, filters } => {
@@ -40,6 +44,17 @@ pub fn write(packet: Outgoing<'_>, to: &mut BytesMut) -> Result<(), String> {
         Outgoing::Publish { topic, payload } => {
             Packet::Publish(Publish::new(topic, QoS::AtMostOnce, payload))
         }
+        Outgoing::Deliver {
+            pkid,
+            topic,
+            payload,
+            retain,
+        } => {
+            let mut publish = Publish::new(topic, QoS::AtLeastOnce, payload);
+            publish.pkid = pkid;
+            publish.retain = retain;
+            Packet::Publish(publish)
+        }
         Outgoing::Ping => Packet::PingReq,
         Outgoing::Disconnect => Packet::Disconnect,
     };
@@ -55,6 +70,7 @@ pub fn read(frame: &mut BytesMut) -> Result<Incoming, String> {
             Incoming::Connected(Greeting {
                 session_kept: ack.session_present,
                 keep_alive: None,
+                most_unacked: None,
             })
         }
         Packet::ConnAck(ack) => Incoming::Refused(format!("{:?}", ack.code)),
@@ -65,6 +81,11 @@ pub fn read(frame: &mut BytesMut) -> Result<Incoming, String> {
                 .iter()
                 .map(|code| *code != SubscribeReasonCode::Failure)
                 .collect(),
+        },
+        // 3.1.1 has no way to refuse a message.
+        Packet::PubAck(ack) => Incoming::Acked {
+            pkid: ack.pkid,
+            refused: None,
         },
         Packet::UnsubAck(ack) => Incoming::Unsubscribed(ack.pkid),
         Packet::Publish(message) if message.qos == QoS::ExactlyOnce => {

@@ -24,6 +24,8 @@ pub enum Incoming {
     Refused(String),
     /// Subscriptions, granted or not, in the order in which they were asked for.
     Subscribed { pkid: u16, granted: Vec<bool> },
+    /// A message of ours that the broker has, or refuses, for people.
+    Acked { pkid: u16, refused: Option<String> },
     /// Subscriptions that are gone.
     Unsubscribed(u16),
     /// A message.
@@ -43,6 +45,8 @@ pub struct Greeting {
     pub session_kept: bool,
     /// The keep-alive that the broker insists on.
     pub keep_alive: Option<Duration>,
+    /// Messages that the broker takes ahead of its acknowledgements, where it says.
+    pub most_unacked: Option<u16>,
 }
 
 /// A message of a topic.
@@ -83,6 +87,13 @@ pub enum Outgoing<'a> {
     Publish {
         topic: &'a str,
         payload: &'a [u8],
+    },
+    /// With quality of service 1.
+    Deliver {
+        pkid: u16,
+        topic: &'a str,
+        payload: &'a [u8],
+        retain: bool,
     },
     Ping,
     Disconnect,

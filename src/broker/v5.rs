@@ -9,8 +9,9 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{
-    Connect, ConnectProperties, ConnectReturnCode, Disconnect, DisconnectReasonCode, Filter, Login,
-    Packet, PingReq, PubAck, Publish, Subscribe, SubscribeReasonCode, Unsubscribe,
+    Connect, ConnectProperties, ConnectReturnCode, Disconnect, DisconnectReasonCode, Filter,
+    LastWill, Login, Packet, PingReq, PubAck, PubAckReason, Publish, Subscribe,
+    SubscribeReasonCode, Unsubscribe,
 };
 
 use super::packet::{Greeting, Incoming, MESSAGE_HEAD, Message, Outgoing};
@@ -29,7 +30,7 @@ pub fn write(packet: Outgoing<'_>, to: &mut BytesMut) -> Result<(), String> {
             };
             let connect = Connect {
                 keep_alive: settings.keep_alive_s(),
-                client_id: settings.client(),
+                client_id: settings.client_id.clone(),
                 clean_start: !settings.keep_session,
                 properties: Some(properties),
             };
@@ -37,7 +38,10 @@ pub fn write(packet: Outgoing<'_>, to: &mut BytesMut) -> Result<(), String> {
                 .login
                 .as_ref()
                 .map(|(user, password)| Login::new(user, password.expose()));
-            Packet::Connect(connect, None, login)
+            let will = settings.will.as_ref().map(|will| {
+                LastWill::new(&will.topic, &*will.payload, QoS::AtLeastOnce, true, None)
+            });
+            Packet::Connect(connect, will, login)
         }
         Outgoing::Subscribe { pkid, filters } => {
             let filters = filters
@@ -59,6 +63,18 @@ pub fn write(packet: Outgoing<'_>, to: &mut BytesMut) -> Result<(), String> {
             Bytes::copy_from_slice(payload),
             None,
         )),
+        Outgoing::Deliver {
+            pkid,
+            topic,
+            payload,
+            retain,
+        } => {
+            let payload = Bytes::copy_from_slice(payload);
+            let mut publish = Publish::new(topic, QoS::AtLeastOnce, payload, None);
+            publish.pkid = pkid;
+            publish.retain = retain;
+            Packet::Publish(publish)
+        }
         Outgoing::Ping => Packet::PingReq(PingReq),
         Outgoing::Disconnect => {
             Packet::Disconnect(Disconnect::new(DisconnectReasonCode::NormalDisconnection))
@@ -72,10 +88,12 @@ pub fn read(frame: &mut BytesMut) -> Result<Incoming, String> {
     let packet = Packet::read(frame, None).map_err(|error| error.to_string())?;
     Ok(match packet {
         Packet::ConnAck(ack) if ack.code == ConnectReturnCode::Success => {
-            let keep_alive = ack.properties.and_then(|known| known.server_keep_alive);
+            let properties = ack.properties.as_ref();
+            let keep_alive = properties.and_then(|known| known.server_keep_alive);
             Incoming::Connected(Greeting {
                 session_kept: ack.session_present,
                 keep_alive: keep_alive.map(|seconds| Duration::from_secs(u64::from(seconds))),
+                most_unacked: properties.and_then(|known| known.receive_max),
             })
         }
         Packet::ConnAck(ack) => {
@@ -91,6 +109,16 @@ pub fn read(frame: &mut BytesMut) -> Result<Incoming, String> {
                 .map(|code| matches!(code, SubscribeReasonCode::Success(_)))
                 .collect(),
         },
+        Packet::PubAck(ack) => {
+            let stored = matches!(
+                ack.reason,
+                PubAckReason::Success | PubAckReason::NoMatchingSubscribers
+            );
+            Incoming::Acked {
+                pkid: ack.pkid,
+                refused: (!stored).then(|| format!("{:?}", ack.reason)),
+            }
+        }
         Packet::UnsubAck(ack) => Incoming::Unsubscribed(ack.pkid),
         Packet::Publish(message) if message.qos == QoS::ExactlyOnce => {
             return Err("a message of a quality of service that was not asked for".into());
