@@ -129,6 +129,7 @@ pub fn start_sinks(
             token_file: secrets.token_file(&sink.token),
             ca_file: sink.ca_file.clone(),
             quarantine_dir: setup.store.dir.join("quarantine"),
+            backlog_rate: sink.backlog_rate,
         };
         let run = influx::run(
             settings,
@@ -203,15 +204,37 @@ fn io_error(error: StoreError) -> io::Error {
     io::Error::other(error.to_string())
 }
 
-impl BlockSource for Journal {
-    fn next_after(&mut self, seq: u64, upto: u64) -> io::Result<Option<sink::Block>> {
-        if self.reader.is_none() {
-            self.reader = Some(Reader::new(&self.dir).map_err(io_error)?);
-        }
-        let Some(reader) = self.reader.as_mut() else {
-            return Ok(None);
+impl Journal {
+    fn reader(&mut self) -> io::Result<&mut Reader> {
+        let reader = match self.reader.take() {
+            Some(reader) => reader,
+            None => Reader::new(&self.dir).map_err(io_error)?,
         };
-        let block = reader.next_after(seq, Some(upto)).map_err(io_error)?;
+        Ok(self.reader.insert(reader))
+    }
+}
+
+impl BlockSource for Journal {
+    fn another(&self) -> Self {
+        Self {
+            dir: self.dir.clone(),
+            reader: None,
+        }
+    }
+
+    /// From the seals of full segments and the headers of the others.
+    fn points_between(&mut self, seq: u64, upto: u64) -> io::Result<u64> {
+        let reader = self.reader()?;
+        let behind = |seq| reader.backlog(seq).map(|backlog| backlog.points);
+        let (all, later) = (behind(seq), behind(upto));
+        Ok(all
+            .map_err(io_error)?
+            .saturating_sub(later.map_err(io_error)?))
+    }
+
+    fn next_after(&mut self, seq: u64, upto: u64) -> io::Result<Option<sink::Block>> {
+        let block = self.reader()?.next_after(seq, Some(upto));
+        let block = block.map_err(io_error)?;
         Ok(block.map(|block| sink::Block {
             seq: block.seq,
             at_ms: block.at.as_millisecond(),

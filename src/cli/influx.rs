@@ -185,6 +185,7 @@ fn settings(found: &Setup, sink: &InfluxSetup) -> Result<Settings, Failure> {
         token_file: None,
         ca_file: sink.ca_file.clone(),
         quarantine_dir: found.store.dir.join("quarantine"),
+        backlog_rate: sink.backlog_rate,
     })
 }
 

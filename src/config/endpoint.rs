@@ -6,6 +6,10 @@ use super::check::is_name;
 use super::read::{Table, list};
 use super::{InfluxSetup, SecretSource};
 
+/// Values a second of a backlog unless a sink says otherwise: a day of 10,000 values a
+/// second is out within half an hour, if the receiver takes it.
+const BACKLOG_RATE: u64 = 500_000;
+
 /// Names that meters may refer to, with whether the endpoint itself was right:
 /// a meter on a bus with a mistake is not a mistake of the meter.
 pub type Known = Vec<String>;
@@ -86,6 +90,10 @@ pub fn sinks<'a>(root: &Table<'a>) -> (Vec<InfluxSetup>, Unread<'a>) {
         let ca_file = inner
             .text("ca_file", "/etc/sunledger/ca.pem")
             .map(PathBuf::from);
+        let backlog_rate = inner
+            .integer("backlog_values_per_s", 1_000, 100_000_000)
+            .and_then(|rate| u64::try_from(rate).ok())
+            .unwrap_or(BACKLOG_RATE);
         inner.finish();
         if let (Some(url), Some(org), Some(bucket), Some(token)) = (url, org, bucket, token) {
             sinks.push(InfluxSetup {
@@ -95,6 +103,7 @@ pub fn sinks<'a>(root: &Table<'a>) -> (Vec<InfluxSetup>, Unread<'a>) {
                 bucket,
                 token,
                 ca_file,
+                backlog_rate,
             });
         }
     }

@@ -143,6 +143,8 @@ pub struct InfluxSetup {
     pub token: SecretSource,
     /// A certificate authority beside the system's.
     pub ca_file: Option<PathBuf>,
+    /// Values a second of a backlog, at most.
+    pub backlog_rate: u64,
 }
 
 /// A broker to publish to.

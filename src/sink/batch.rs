@@ -15,7 +15,7 @@ use super::{Block, BlockSource};
 /// Rows of a request; what InfluxDB recommends.
 pub const MAX_LINES: usize = 5_000;
 /// Text of a request before compression; bounds the memory of a sink.
-pub const MAX_BYTES: usize = 2 * 1024 * 1024;
+pub const MAX_BYTES: usize = 1024 * 1024;
 
 /// Rows on their way.
 #[derive(Debug, Default)]
@@ -228,6 +228,10 @@ mod tests {
     struct Blocks(Vec<Block>);
 
     impl BlockSource for Blocks {
+        fn another(&self) -> Self {
+            Self(self.0.clone())
+        }
+
         fn next_after(&mut self, seq: u64, upto: u64) -> io::Result<Option<Block>> {
             let fits = |block: &&Block| block.seq > seq && block.seq <= upto;
             Ok(self.0.iter().find(fits).cloned())

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!  journal ──blocks──▶ batch ──gzip──▶ POST ──▶ answer ──▶ cursor
-//!                        ▲                        │
-//!                        └── wait, halve, set aside, hold ◀┘
+//!   newest first,        ▲                        │
+//!   the rest behind it   └── wait, halve, set aside, hold ◀┘
 //! ```
 //!
 //! A sink reads the journal at its own pace and owns a cursor: the last block of
@@ -14,6 +14,10 @@
 //! | module | is |
 //! |---|---|
 //! | [`influx`] | the bulk sender to the InfluxDB 2 write API |
+//! | [`lane`] | one of its two lanes: what is new, and what waited |
+//! | [`progress`] | how far both have come: pure |
+//! | [`courier`] | the requests of both, and what is known of the server |
+//! | [`gate`] | when a request may go |
 //! | [`answer`] | what an answer means: pure |
 //! | [`batch`] | blocks joined for one request |
 //! | [`search`] | which rows of a batch go next: pure |
@@ -26,9 +30,13 @@
 pub mod answer;
 pub mod audit;
 pub mod batch;
+mod courier;
+mod gate;
 pub mod http;
 pub mod influx;
+mod lane;
 pub mod mqtt;
+mod progress;
 pub mod quarantine;
 pub mod relay;
 pub mod search;
@@ -54,6 +62,12 @@ pub struct Block {
 
 /// The journal, as a sink reads it. Reading may block: it happens off the runtime's threads.
 pub trait BlockSource: Send + 'static {
+    /// Another reader of the same journal, at its beginning.
+    #[must_use]
+    fn another(&self) -> Self
+    where
+        Self: Sized;
+
     /// The first block after `seq` and not after `upto`.
     ///
     /// # Errors

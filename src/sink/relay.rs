@@ -287,6 +287,7 @@ mod tests {
             token_file: None,
             ca_file: None,
             quarantine_dir: "/nowhere".into(),
+            backlog_rate: 1,
         };
         let relay = Relay::open(&settings).await.unwrap();
         let broken: Result<(), _> = relay.ask("panic", |_| async { panic!("as it does") }).await;

@@ -81,6 +81,9 @@ pub struct State {
     pub narrow_token: bool,
     pub script: VecDeque<Next>,
     pub writes: Vec<Write>,
+    /// Writes under way, and the most that ever were.
+    under_way: usize,
+    pub most_at_once: usize,
     pub queries: usize,
     /// What the next query gets instead of its answer.
     pub next_query: Option<String>,
@@ -127,6 +130,8 @@ impl Influx {
             narrow_token: false,
             script: VecDeque::new(),
             writes: Vec::new(),
+            under_way: 0,
+            most_at_once: 0,
             queries: 0,
             next_query: None,
             torn: Vec::new(),
@@ -179,6 +184,17 @@ impl Influx {
     }
 
     async fn serve(&self, request: Request<hyper::body::Incoming>) -> Response<Body> {
+        {
+            let mut state = self.state();
+            state.under_way += 1;
+            state.most_at_once = state.most_at_once.max(state.under_way);
+        }
+        let answer = self.answer(request).await;
+        self.state().under_way -= 1;
+        answer
+    }
+
+    async fn answer(&self, request: Request<hyper::body::Incoming>) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let body = axum::body::to_bytes(Body::new(body), 64 << 20).await;
         let Ok(body) = body else {

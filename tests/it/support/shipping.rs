@@ -26,7 +26,7 @@ impl Journal {
     /// Appends a block of this text and gives its place.
     pub fn append(&self, text: &str) -> u64 {
         let mut blocks = self.0.lock().unwrap();
-        let seq = u64::try_from(blocks.len()).unwrap() + 1;
+        let seq = blocks.last().map_or(0, |block| block.seq) + 1;
         let fields = |line: &str| line.split(' ').nth(1).unwrap_or("").split(',').count();
         blocks.push(Block {
             seq,
@@ -56,6 +56,10 @@ impl Journal {
 }
 
 impl BlockSource for Journal {
+    fn another(&self) -> Self {
+        self.clone()
+    }
+
     fn next_after(&mut self, seq: u64, upto: u64) -> io::Result<Option<Block>> {
         let blocks = self.0.lock().unwrap();
         let next = blocks
@@ -117,6 +121,7 @@ impl Rig {
                 token_file: None,
                 ca_file: None,
                 quarantine_dir: dir.path().join("quarantine"),
+                backlog_rate: 500_000,
             },
             stats: Arc::default(),
             dir,
