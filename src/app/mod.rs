@@ -266,6 +266,7 @@ fn open_store(
         keep_days: setup.store.keep_days,
         max_bytes: setup.store.max_bytes,
         free_floor: setup.store.free_floor,
+        stop_when_full: setup.store.stop_when_full,
         sinks: setup.sinks.iter().map(|sink| sink.name.clone()).collect(),
     };
     let settled = Arc::clone(park);

@@ -67,6 +67,7 @@ fn daemon() -> Daemon {
         keep_days: 35,
         max_bytes: 1 << 30,
         free_floor: 0,
+        stop_when_full: false,
         sinks: Vec::new(),
     };
     let (store, _) = Store::open(settings, rule).unwrap();

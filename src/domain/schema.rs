@@ -101,12 +101,20 @@ pub fn measurements() -> Vec<Measurement> {
         name: EVENT,
         tags: &["park"],
         about: "what happened to the record itself",
-        fields: vec![field(
-            "dropped_points",
-            FieldType::Integer,
-            "",
-            "points the size bound forced out of the journal before every sink had them",
-        )],
+        fields: vec![
+            field(
+                "dropped_points",
+                FieldType::Integer,
+                "",
+                "points the size bound forced out of the journal before every sink had them",
+            ),
+            field(
+                "unrecorded_values",
+                FieldType::Integer,
+                "",
+                "values of meters that were given up because the disk took nothing for too long",
+            ),
+        ],
     });
     all
 }

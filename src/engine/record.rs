@@ -379,6 +379,15 @@ impl Recorder {
         self.rows.end(at.as_millisecond());
     }
 
+    /// Writes that values of meters were given up before they were recorded.
+    pub fn unrecorded(&mut self, at: Timestamp, values: u64) {
+        self.rows
+            .begin(&key(schema::EVENT, &[("park", &self.park.id)]));
+        let values = i64::try_from(values).unwrap_or(i64::MAX);
+        self.rows.int("unrecorded_values", values);
+        self.rows.end(at.as_millisecond());
+    }
+
     /// Bytes written and not taken.
     #[must_use]
     pub fn waiting(&self) -> usize {
