@@ -70,6 +70,7 @@ fn one(meters: usize, arguments: &Arguments, silent: bool) {
         keep_days: 1,
         max_bytes: 1 << 30,
         free_floor: 0,
+        stop_when_full: false,
         sinks: Vec::new(),
     };
     let settled = Arc::clone(&park);

@@ -92,6 +92,7 @@ pub fn open(arguments: &Arguments) {
         keep_days: 35,
         max_bytes: 1 << 40,
         free_floor: 0,
+        stop_when_full: false,
         sinks: vec!["away".to_owned()],
     };
     let settle = || -> sunledger::store::Settle { Box::new(|_, _, _| panic!("nothing is booked")) };

@@ -74,6 +74,7 @@ fn write(setup: &Setup, dir: &Path, hours: i64, late: i64) {
         keep_days: 30,
         max_bytes: 1 << 40,
         free_floor: 0,
+        stop_when_full: false,
         sinks: Vec::new(),
     };
     let settled = Arc::clone(&park);

@@ -46,6 +46,7 @@ pub fn measure(arguments: &Arguments) {
             keep_days: 30,
             max_bytes: 1 << 30,
             free_floor: 0,
+            stop_when_full: false,
             sinks: Vec::new(),
         };
         let settled = Arc::clone(&park);

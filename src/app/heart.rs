@@ -103,6 +103,8 @@ pub struct Heart {
     /// What systemd was last told to be wrong.
     trouble: Option<String>,
     minute: Minute,
+    /// The tick of the last row about values that were not recorded.
+    gap_told: Option<Timestamp>,
 }
 
 impl Heart {
@@ -140,6 +142,7 @@ impl Heart {
             watchdog,
             trouble: None,
             minute: Minute::default(),
+            gap_told: None,
         }
     }
 
@@ -299,7 +302,8 @@ impl Heart {
         }
         self.parts.engine.take(&reading, heard.late);
         if self.parts.recorder.waiting() >= MOST_WAITING {
-            if self.parts.board.losses.unwritten_reading() {
+            let values = reading.values.iter().filter(|(_, said)| said.is_ok());
+            if self.parts.board.losses.unwritten_reading(values.count()) {
                 error!("The disk has not taken anything for too long; rows are given up.");
             }
             // Dropping the receipt makes the broker send the message again.
@@ -519,6 +523,18 @@ impl Heart {
         }
         if let Some(dropped) = committed.dropped {
             self.parts.recorder.dropped(committed.until, dropped.points);
+        }
+        // One row a tick: a second one would be another value under the same key.
+        if self.gap_told.is_none_or(|told| told < committed.until) {
+            let values = self.parts.board.losses.take_values();
+            if values > 0 {
+                warn!(
+                    values,
+                    "The disk takes rows again; values that did not fit are not recorded."
+                );
+                self.parts.recorder.unrecorded(committed.until, values);
+                self.gap_told = Some(committed.until);
+            }
         }
     }
 

@@ -9,6 +9,7 @@ pub struct Losses {
     held: AtomicU64,
     held_readings_lost: AtomicU64,
     readings_unwritten: AtomicU64,
+    values_unwritten: AtomicU64,
     disk_hangs: AtomicBool,
 }
 
@@ -18,10 +19,17 @@ impl Losses {
         self.held_readings_lost.fetch_add(1, Relaxed);
     }
 
-    /// A reading was booked and not written, because too much waited for the disk.
-    /// Returns whether it was the first.
-    pub fn unwritten_reading(&self) -> bool {
-        self.readings_unwritten.fetch_add(1, Relaxed) == 0
+    /// A reading of so many values was booked and not written, because too much waited for
+    /// the disk. Returns whether it was the first since the last [`Self::take_values`].
+    pub fn unwritten_reading(&self, values: usize) -> bool {
+        self.readings_unwritten.fetch_add(1, Relaxed);
+        let values = u64::try_from(values).unwrap_or(u64::MAX);
+        self.values_unwritten.fetch_add(values, Relaxed) == 0
+    }
+
+    /// Values of readings that were given up since this was asked last.
+    pub fn take_values(&self) -> u64 {
+        self.values_unwritten.swap(0, Relaxed)
     }
 
     /// So many readings wait for a trusted clock.
@@ -57,5 +65,22 @@ impl Losses {
     #[must_use]
     pub fn disk_hangs(&self) -> bool {
         self.disk_hangs.load(Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_given_up_are_told_once_and_the_first_of_each_gap_is_known() {
+        let losses = Losses::default();
+        assert_eq!(losses.take_values(), 0);
+        assert!(losses.unwritten_reading(3));
+        assert!(!losses.unwritten_reading(2));
+        assert_eq!(losses.take_values(), 5);
+        assert_eq!(losses.take_values(), 0);
+        assert!(losses.unwritten_reading(1), "another gap");
+        assert_eq!(losses.readings_unwritten(), 3, "the metric goes on");
     }
 }

@@ -267,6 +267,7 @@ fn open_store(
         keep_days: setup.store.keep_days,
         max_bytes: setup.store.max_bytes,
         free_floor: setup.store.free_floor,
+        stop_when_full: setup.store.stop_when_full,
         sinks: setup.sink_names(),
     };
     let settled = Arc::clone(park);

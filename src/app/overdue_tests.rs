@@ -83,6 +83,7 @@ fn open(setup: &crate::config::Setup) -> (Store, crate::store::Recovered) {
         keep_days: 35,
         max_bytes: 1 << 30,
         free_floor: 0,
+        stop_when_full: false,
         sinks: Vec::new(),
     };
     Store::open(settings, rule).unwrap()

@@ -238,6 +238,7 @@ fn store(root: &Table<'_>) -> Option<StoreSetup> {
         keep_days: 35,
         max_bytes: 2 << 30,
         free_floor: 512 << 20,
+        stop_when_full: false,
     };
     if !root.has("store") {
         return Some(setup);
@@ -268,6 +269,17 @@ fn store(root: &Table<'_>) -> Option<StoreSetup> {
     }
     if let Some(bytes) = table.bytes("free_floor", "512MiB") {
         setup.free_floor = bytes;
+    }
+    let policy = table.parsed("when_full", "drop_oldest", |text| match text {
+        "drop_oldest" => Ok(false),
+        "stop_recording" => Ok(true),
+        _ => Err((
+            format!("`{text}` is not what can be done about a full journal"),
+            "\"drop_oldest\" or \"stop_recording\"".to_owned(),
+        )),
+    });
+    if let Some(stop) = policy {
+        setup.stop_when_full = stop;
     }
     table.finish();
     Some(setup)

@@ -117,6 +117,9 @@ pub struct StoreSetup {
     pub max_bytes: u64,
     /// Free space that the journal leaves, bytes.
     pub free_floor: u64,
+    /// Whether recording stops where there is no room, instead of what no sink has yet
+    /// making it.
+    pub stop_when_full: bool,
 }
 
 /// Where the page is served.

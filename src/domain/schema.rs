@@ -63,6 +63,8 @@ pub const EVENT: &str = "sunledger";
 pub const SINK: &str = "sunledger_sink";
 /// Field of a gap: points that were dropped.
 pub const DROPPED: &str = "dropped_points";
+/// Field of a gap: values that were never recorded.
+pub const UNRECORDED: &str = "unrecorded_values";
 
 /// Field of the worst quality in a row.
 pub const QUALITY: &str = "quality";
@@ -116,6 +118,12 @@ pub fn measurements() -> Vec<Measurement> {
     all
 }
 
+/// Whether a field of [`EVENT`] tells of a gap; its row has nothing else.
+#[must_use]
+pub fn is_gap(field: &str) -> bool {
+    field == DROPPED || field == UNRECORDED
+}
+
 fn report_fields() -> Vec<Field> {
     use FieldType::{Float, Integer};
     #[rustfmt::skip]
@@ -131,6 +139,7 @@ fn report_fields() -> Vec<Field> {
         ("clock_untrusted_s", Integer, "s",  "seconds since the last report in which the clock was not trusted"),
         ("clock_held_lost",   Integer, "",   "readings lost because too many waited for a trusted clock, since the start"),
         (DROPPED,             Integer, "",   "a gap: points the size bound forced out of the journal before every sink had them"),
+        (UNRECORDED,          Integer, "",   "a gap: values of meters that were given up because the disk took nothing for too long"),
     ];
     rows.map(|(name, kind, unit, about)| field(name, kind, unit, about))
         .into()

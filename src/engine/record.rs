@@ -375,7 +375,16 @@ impl Recorder {
         self.rows
             .begin(&key(schema::EVENT, &[("park", &self.park.id)]));
         self.rows
-            .int("dropped_points", i64::try_from(points).unwrap_or(i64::MAX));
+            .int(schema::DROPPED, i64::try_from(points).unwrap_or(i64::MAX));
+        self.rows.end(at.as_millisecond());
+    }
+
+    /// Writes that values of meters were given up before they were recorded.
+    pub fn unrecorded(&mut self, at: Timestamp, values: u64) {
+        self.rows
+            .begin(&key(schema::EVENT, &[("park", &self.park.id)]));
+        let values = i64::try_from(values).unwrap_or(i64::MAX);
+        self.rows.int(schema::UNRECORDED, values);
         self.rows.end(at.as_millisecond());
     }
 

@@ -50,6 +50,17 @@ pub enum StoreError {
         /// Where one was expected.
         path: PathBuf,
     },
+    /// There is no room, and nothing may be deleted for it.
+    #[error(
+        "{dir}: nothing is recorded: {why}, and store.when_full is stop_recording; it goes on by itself when a sink has taken what waits, or when there is room",
+        dir = .dir.display()
+    )]
+    Full {
+        /// The directory of the store.
+        dir: PathBuf,
+        /// What there is no room for.
+        why: &'static str,
+    },
     /// A copy would take the place of something.
     #[error("{path}: is there already; choose another --out", path = .path.display())]
     Exists {

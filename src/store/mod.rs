@@ -83,6 +83,9 @@ pub struct Settings {
     pub max_bytes: u64,
     /// Bytes of the file system that stay free.
     pub free_floor: u64,
+    /// Where there is no room: nothing is recorded, instead of the oldest data going that
+    /// some sink does not have yet.
+    pub stop_when_full: bool,
     /// The sinks whose cursors hold blocks back.
     pub sinks: Vec<String>,
 }
@@ -174,6 +177,11 @@ impl Store {
     /// with the ledger is no error here: the batch is durable, the ledger catches
     /// up, and [`StoreStats::trouble`] says so.
     pub fn commit(&mut self, batch: &Batch, now: Instant) -> Result<Committed, StoreError> {
+        if !batch.lines.is_empty()
+            && let Err(error) = self.has_room()
+        {
+            return Err(self.refused(error));
+        }
         let segments = self.journal.segments();
         if !batch.lines.is_empty() {
             let lines = batch.lines.bytes().filter(|byte| *byte == b'\n').count();
@@ -221,6 +229,34 @@ impl Store {
             (Some(before), Some(later)) => Some(before.and(later)),
             (before, later) => before.or(later),
         };
+    }
+
+    /// Whether one more block may be recorded: always, unless recording is to stop where
+    /// there is no room.
+    fn has_room(&mut self) -> Result<(), StoreError> {
+        if !self.settings.stop_when_full || self.full().is_none() {
+            return Ok(());
+        }
+        // A sink may have taken something meanwhile.
+        self.retain()?;
+        match self.full() {
+            Some(why) => Err(StoreError::Full {
+                dir: self.settings.dir.clone(),
+                why,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// What there is no room for.
+    fn full(&self) -> Option<&'static str> {
+        if self.journal.outgrows(self.settings.max_bytes) {
+            Some("the journal has reached store.max_bytes")
+        } else if self.free_bytes() < self.settings.free_floor {
+            Some("the disk has less than store.free_floor left")
+        } else {
+            None
+        }
     }
 
     /// The journal could not be written: says so, and makes room if that is why.
@@ -373,6 +409,7 @@ impl Store {
             keep_from_ms: newest.as_millisecond().saturating_sub(keep_ms),
             max_bytes: self.settings.max_bytes,
             wanted_bytes: wanted,
+            keep_undelivered: self.settings.stop_when_full,
         };
         let delivered = Delivered {
             upto: self

@@ -7,6 +7,8 @@
  *   sync eio       they fail
  *   write enospc   writes to files fail, as on a full disk
  *   write eio      they fail, as on a broken one
+ *   write erofs    they fail, and so does all else that changes files, as on one that
+ *                  the system has made read-only
  *   clock SECONDS  the wall clock is ahead by so much; the monotonic one is not
  *   synced SECOND  time synchronisation says that it set the clock then
  *
@@ -18,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,10 +104,59 @@ static int sync_fails(int fd) {
 
 static int write_fails(int fd) {
     int full = told_to("write", "enospc"), broken = told_to("write", "eio");
-    if (!(full || broken) || !is_ours(fd)) return 0;
+    int fixed = told_to("write", "erofs");
+    if (!(full || broken || fixed) || !is_ours(fd)) return 0;
     bites("write");
-    errno = full ? ENOSPC : EIO;
+    errno = full ? ENOSPC : fixed ? EROFS : EIO;
     return 1;
+}
+
+/* Whether a file under the folder in question must not be changed. */
+static int is_fixed(const char *path) {
+    char dir[PATH_MAX];
+    if (!told_to("write", "erofs") || !told("dir", dir, sizeof dir)) return 0;
+    if (strncmp(path, dir, strlen(dir))) return 0;
+    bites("write");
+    errno = EROFS;
+    return 1;
+}
+
+static int is_to_write(int flags) {
+    return (flags & O_ACCMODE) != O_RDONLY || flags & (O_CREAT | O_TRUNC);
+}
+
+#define OPEN(function) \
+    int function(const char *path, int flags, ...) { \
+        REAL(function); \
+        va_list more; \
+        va_start(more, flags); \
+        mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(more, mode_t) : 0; \
+        va_end(more); \
+        if (is_to_write(flags) && is_fixed(path)) return -1; \
+        return real(path, flags, mode); \
+    }
+
+OPEN(open)
+OPEN(open64)
+
+int ftruncate(int fd, off_t size) {
+    REAL(ftruncate);
+    return told_to("write", "erofs") && write_fails(fd) ? -1 : real(fd, size);
+}
+
+int ftruncate64(int fd, off64_t size) {
+    REAL(ftruncate64);
+    return told_to("write", "erofs") && write_fails(fd) ? -1 : real(fd, size);
+}
+
+int unlink(const char *path) {
+    REAL(unlink);
+    return is_fixed(path) ? -1 : real(path);
+}
+
+int rename(const char *from, const char *to) {
+    REAL(rename);
+    return is_fixed(to) ? -1 : real(from, to);
 }
 
 int fsync(int fd) {

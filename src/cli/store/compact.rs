@@ -62,6 +62,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         keep_days,
         max_bytes: u64::MAX,
         free_floor: 0,
+        stop_when_full: false,
         sinks,
     };
     // Nothing is written that would have to be settled.

@@ -160,7 +160,7 @@ impl State {
         let all = schema::measurements();
         let fields = all.into_iter().find(|one| one.name == measurement);
         let fields = fields.map(|one| one.fields).unwrap_or_default();
-        let fields = fields.iter().filter(|field| field.name != schema::DROPPED);
+        let fields = fields.iter().filter(|field| !schema::is_gap(&field.name));
         let cells = fields.map(|field| Cell::plain(&field.name)).collect();
         Self {
             judged: false,
@@ -315,7 +315,9 @@ impl States {
             return self.settled(row).map_or(Taken::PassedOver, Taken::Settled);
         }
         // A marker of a gap stands among the reports, and is none.
-        if row.measurement == schema::EVENT && field(row, schema::DROPPED).is_some() {
+        if row.measurement == schema::EVENT
+            && row.fields.iter().any(|(name, _)| schema::is_gap(name))
+        {
             return Taken::PassedOver;
         }
         let tag = ["meter", "carrier", "sink"]

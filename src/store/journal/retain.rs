@@ -27,6 +27,8 @@ pub struct Bounds {
     pub max_bytes: u64,
     /// Bytes that have to come free on the file system.
     pub wanted_bytes: u64,
+    /// What some sink does not have yet stays, whatever the bounds say.
+    pub keep_undelivered: bool,
 }
 
 /// Where every sink has arrived.
@@ -86,11 +88,7 @@ impl Journal {
         let mut plan = Plan::default();
         let mut bytes = self.bytes();
         let mut wanted = bounds.wanted_bytes;
-        // Until this is asked again the active segment grows to its limit, and the
-        // first block of the next may be as large.
-        let most = bounds
-            .max_bytes
-            .saturating_sub(self.limit.saturating_mul(2));
+        let most = self.most(bounds.max_bytes);
         let active_grown = self.active.as_ref().map_or(0, |active| active.durable);
         let appending = self
             .active
@@ -98,7 +96,13 @@ impl Journal {
             .is_some_and(|active| active.summary.is_some());
         let last_stays = usize::from(!appending);
         let deletable = self.complete.len().saturating_sub(last_stays);
-        let deletable_bytes = self.complete.iter().take(deletable).map(|one| one.bytes);
+        let stays = |first: u64| bounds.keep_undelivered && first > delivered.upto;
+        let deletable_bytes = self
+            .complete
+            .iter()
+            .take(deletable)
+            .take_while(|one| !stays(one.segment.first))
+            .map(|one| one.bytes);
         let helps = deletable_bytes.sum::<u64>() >= wanted;
         for complete in self.complete.iter_mut().take(deletable) {
             let path = &complete.segment.path;
@@ -116,7 +120,7 @@ impl Journal {
             let may = summary.is_none_or(|summary| {
                 summary.last_seq <= delivered.upto && summary.last_at_ms < bounds.keep_from_ms
             });
-            if !may && !must {
+            if !may && !must || summary.is_some_and(|summary| stays(summary.last_seq)) {
                 break;
             }
             plan.segments += 1;
@@ -140,6 +144,19 @@ impl Journal {
             }
         }
         Ok(plan)
+    }
+
+    /// The most bytes of complete segments. Until this is asked again the active segment
+    /// grows to its limit, and the first block of the next may be as large.
+    fn most(&self, max_bytes: u64) -> u64 {
+        max_bytes.saturating_sub(self.limit.saturating_mul(2))
+    }
+
+    /// Whether one segment more would be more than a bound allows.
+    #[must_use]
+    pub fn outgrows(&self, max_bytes: u64) -> bool {
+        let active = self.active.as_ref().map_or(0, |active| active.durable);
+        self.bytes().saturating_sub(active) > self.most(max_bytes)
     }
 
     /// Deletes what was planned.

@@ -19,11 +19,12 @@ mod write;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
-use tracing::warn;
+use tracing::{info, warn};
 
 pub use reader::LedgerReader;
 
@@ -156,26 +157,45 @@ impl Ledger {
             Ok(())
         };
         prepare(&connection).map_err(StoreError::ledger(path))?;
+        let found = schema::check(&connection, path)?;
+        if found > 0 && found < schema::known() {
+            keep_before_migration(path, found)?;
+        }
         schema::migrate(&mut connection, path)?;
         let ledger = Self {
             path: path.to_owned(),
             connection,
         };
-        ledger.check_content()?;
+        ledger.check_content(found == schema::known())?;
         let standing = ledger.standing()?;
         Ok((ledger, standing))
     }
 
     /// Looks for damage: in a small ledger everywhere, in a large one only after
-    /// a statement has met some.
-    fn check_content(&self) -> Result<(), StoreError> {
+    /// a statement has met some, or after a migration. What was kept of an earlier version
+    /// goes when an earlier run has migrated it and it is found good.
+    fn check_content(&self, is_settled: bool) -> Result<(), StoreError> {
         let suspect = suspect_file(&self.path);
         let size = fs::metadata(&self.path).map_or(0, |metadata| metadata.len());
-        if size > CHECK_BYTES && !suspect.exists() {
+        let kept: Vec<PathBuf> = (1..schema::known())
+            .map(|version| version_file(&self.path, version))
+            .filter(|file| file.is_file())
+            .collect();
+        if size > CHECK_BYTES && !suspect.exists() && kept.is_empty() {
             return Ok(());
         }
         copy::check_pages(&self.connection, &self.path)?;
         let _ = fs::remove_file(suspect);
+        for file in kept.iter().filter(|_| is_settled) {
+            match fs::remove_file(file) {
+                Ok(()) => {
+                    info!(file = %file.display(), "The ledger of the earlier version is not needed any more.")
+                }
+                Err(error) => {
+                    warn!(file = %file.display(), %error, "The ledger of an earlier version cannot be deleted.")
+                }
+            }
+        }
         Ok(())
     }
 
@@ -401,6 +421,23 @@ fn set_aside(path: &Path) -> Result<Option<PathBuf>, StoreError> {
 fn shown(path: &Option<PathBuf>) -> Option<tracing::field::DisplayValue<std::path::Display<'_>>> {
     path.as_ref()
         .map(|path| tracing::field::display(path.display()))
+}
+
+/// Keeps a ledger as it is before it is brought to this version. One that is kept already
+/// is of an attempt that did not come to its end, and older.
+fn keep_before_migration(path: &Path, version: i64) -> Result<(), StoreError> {
+    let kept = version_file(path, version);
+    if !kept.is_file() {
+        let stop = AtomicBool::new(false);
+        copy::make(path, &kept, None, &copy::Pace::at_once(&stop))?;
+    }
+    info!(kept = %kept.display(), from = version, to = schema::known(), "The ledger is brought to this version; the old one is kept until the next start.");
+    Ok(())
+}
+
+/// Where a ledger of an earlier version is kept.
+fn version_file(path: &Path, version: i64) -> PathBuf {
+    with_suffix(path, &format!(".v{version}"))
 }
 
 /// A mark that a statement has met damage.

@@ -78,6 +78,7 @@ fn recorded(dir: &Path, late: bool) -> PathBuf {
         keep_days: 35,
         max_bytes: 1 << 30,
         free_floor: 0,
+        stop_when_full: false,
         sinks: Vec::new(),
     };
     let (mut store, _) = Store::open(settings, rule).unwrap();
@@ -401,6 +402,7 @@ async fn a_store_takes_up_events_and_revisions_that_a_command_made_beside_it() {
         keep_days: 35,
         max_bytes: 1 << 30,
         free_floor: 0,
+        stop_when_full: false,
         sinks: Vec::new(),
     };
     let (mut store, found) = Store::open(settings, rule).unwrap();

@@ -93,6 +93,7 @@ fn recorded(dir: &Path, anew: bool, silent: std::ops::Range<i64>) -> PathBuf {
         keep_days: 35,
         max_bytes: 1 << 30,
         free_floor: 0,
+        stop_when_full: false,
         sinks: Vec::new(),
     };
     let (mut store, _) = Store::open(settings, rule).unwrap();

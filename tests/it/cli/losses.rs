@@ -56,6 +56,7 @@ fn recorded(dir: &Path) -> PathBuf {
         keep_days: 35,
         max_bytes: 1 << 30,
         free_floor: 0,
+        stop_when_full: false,
         sinks: Vec::new(),
     };
     let (mut store, _) = Store::open(settings, rule).unwrap();

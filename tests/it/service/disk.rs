@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use sunledger::sys::clock::wall;
+
 use super::PATIENCE;
 use super::daemon::{Site, park, stored_until, time};
 use super::witness::{Witness, no_energy_is_negative, no_key_has_two_values, rows};
@@ -16,7 +18,7 @@ const WATCHDOG: Duration = Duration::from_secs(4);
 async fn trouble_passes(fault: &str, bites: &str, words: [&str; 2]) {
     let park = park().await;
     let site = Site::of(&park).watched(WATCHDOG);
-    let start = Instant::now();
+    let (start, start_at) = (Instant::now(), wall());
     let daemon = site.start();
     site.until("stores", |live| stored_until(live).is_some())
         .await;
@@ -43,6 +45,9 @@ async fn trouble_passes(fault: &str, bites: &str, words: [&str; 2]) {
         let names_it = words.iter().any(|word| ready.text().contains(word));
         assert!(names_it, "{}", ready.text());
     }
+    let books = format!("/api/v1/intervals?from={start_at}&to={}", wall());
+    let report = site.ask(&books).await.unwrap();
+    assert_eq!(report.code, 200, "{fault}: {}", report.text());
     // A store that answers is alive, whatever it answers.
     site.manager.hears(trouble, "WATCHDOG=1", 2).await;
 
@@ -80,6 +85,40 @@ async fn a_full_disk_stops_the_storing_alone_and_what_was_heard_meanwhile_follow
 #[tokio::test]
 async fn a_disk_that_fails_to_sync_never_passes_for_one_that_stored() {
     trouble_passes("sync eio", "sync", ["Input/output error", "disk I/O error"]).await;
+}
+
+#[tokio::test]
+async fn a_disk_that_turns_read_only_is_written_again_when_it_can_be() {
+    trouble_passes(
+        "write erofs",
+        "write",
+        ["Read-only file system", "disk I/O error"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn without_room_recording_stops_where_it_is_to_stop_and_everything_else_goes_on() {
+    let park = park().await;
+    // More than any disk has.
+    let stops = "free_floor = \"900TiB\"\nwhen_full = \"stop_recording\"";
+    let site = Site::with(&park, |text| text.replace("free_floor = \"0B\"", stops));
+    let start = Instant::now();
+    let daemon = site.start();
+    let words = "nothing is recorded: the disk has less than store.free_floor left";
+    site.manager.hears_status(start, words).await;
+    let shown = site
+        .until("measures", |live| live["meters"][0]["power_w"].is_number())
+        .await;
+    site.until("moves on", |live| live["seq"] != shown["seq"])
+        .await;
+    let ready = site.ask("/readyz").await.unwrap();
+    assert_eq!(ready.code, 503, "{}", ready.text());
+    assert!(ready.text().contains(words), "{}", ready.text());
+    assert_eq!(site.metric("sunledger_journal_bytes").await, Some(0.0));
+    let (status, _) = daemon.terminate().await;
+    assert!(status.success(), "{status}\n{}", site.log());
+    park.stop().await;
 }
 
 #[tokio::test]

@@ -139,6 +139,7 @@ fn the_disk_of_the_tests_machine_is_full_broken_or_hangs_and_others_are_not() {
         ("write enospc", "No space left on device", "write"),
         ("write eio",    "Input/output error",      "write"),
         ("sync eio",     "Input/output error",      "sync"),
+        ("write erofs",  "Read-only file system",   "write"),
     ];
     for (told, word, bites) in faults {
         machine.breaks(&[told.to_owned()]);

@@ -114,3 +114,68 @@ fn a_floor_out_of_reach_takes_nothing() {
         assert_eq!(store.stats().dropped_points(), 0, "{sinks:?}");
     }
 }
+
+#[test]
+fn where_recording_stops_nothing_undelivered_goes_and_it_goes_on_with_the_sink() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Clock::new();
+    let now = clock.after(0.0);
+    let (mut store, _) = open(Settings {
+        stop_when_full: true,
+        ..small(dir.path(), &["away"])
+    });
+    let mut second = 0;
+    let refused = loop {
+        match store.commit(&batch(second), now) {
+            Ok(done) => assert_eq!(done.dropped, None),
+            Err(refused) => break refused,
+        }
+        second += 1;
+        assert!(second < 1_000, "it never stops");
+    };
+    let sentence = refused.to_string();
+    assert!(
+        sentence.contains("nothing is recorded: the journal has reached store.max_bytes"),
+        "{sentence}"
+    );
+    assert_eq!(store.stats().trouble(), Some(sentence));
+    assert_eq!(store.stats().failures(), 1);
+    assert!(store.stats().journal_bytes() <= 16 * 512);
+    store.housekeep(clock.after(61.0));
+    assert!(
+        store.commit(&batch(second), now).is_err(),
+        "there is still no room"
+    );
+    let mut reader = Reader::new(dir.path()).unwrap();
+    for seq in 0..u64::try_from(second).unwrap() {
+        assert_eq!(reader.next_after(seq, None).unwrap().unwrap().seq, seq + 1);
+    }
+    assert_eq!(store.stats().dropped_points(), 0);
+
+    store.advance("away", u64::try_from(second).unwrap() / 2);
+    let done = store.commit(&batch(second), now).unwrap();
+    assert_eq!(
+        done.seq,
+        u64::try_from(second).unwrap() + 1,
+        "no number is left out"
+    );
+    assert_eq!(store.stats().trouble(), None);
+    assert_eq!(store.stats().dropped_points(), 0);
+}
+
+#[test]
+fn where_recording_stops_the_floor_stops_it_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let now = Clock::new().after(0.0);
+    let stops = |free_floor| Settings {
+        stop_when_full: true,
+        free_floor,
+        ..small(dir.path(), &["away"])
+    };
+    let (mut store, _) = open(stops(u64::MAX));
+    let refused = store.commit(&batch(0), now).unwrap_err().to_string();
+    assert!(refused.contains("less than store.free_floor"), "{refused}");
+    drop(store);
+    let (mut store, _) = open(stops(0));
+    store.commit(&batch(0), now).unwrap();
+}

@@ -82,6 +82,7 @@ pub fn settings(dir: &Path) -> Settings {
         keep_days: 35,
         max_bytes: 1 << 30,
         free_floor: 0,
+        stop_when_full: false,
         sinks: Vec::new(),
     }
 }

@@ -82,6 +82,7 @@ proptest! {
                         keep_from_ms: at(keep_from).as_millisecond(),
                         max_bytes,
                         wanted_bytes: 0,
+                        keep_undelivered: false,
                     };
                     let plan = journal.plan(&bounds, counted).unwrap();
                     journal.delete(&plan).unwrap();

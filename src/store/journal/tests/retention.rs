@@ -14,6 +14,7 @@ pub(super) fn plan(
         keep_from_ms: keep_from,
         max_bytes,
         wanted_bytes: wanted,
+        keep_undelivered: false,
     };
     journal
         .plan(&bounds, Delivered { upto, counted: 0 })
@@ -133,4 +134,35 @@ fn the_newest_segment_stays_even_when_it_is_sealed() {
     journal.delete(&plan).unwrap();
     assert_eq!(segment_files(dir.path()), [last.path]);
     assert_eq!(journal.newest(), Some(at(0)));
+}
+
+#[test]
+fn what_is_not_delivered_stays_where_recording_stops_instead() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = open(dir.path());
+    (0..60).for_each(|second| {
+        append(&mut journal, second, 4);
+    });
+    let firsts: Vec<u64> = journal.complete.iter().map(|c| c.segment.first).collect();
+    let bytes: Vec<u64> = journal.complete.iter().map(|c| c.bytes).collect();
+    let all = firsts.len();
+    let mut goes = |upto, max_bytes, wanted_bytes| {
+        let bounds = Bounds {
+            keep_from_ms: i64::MIN,
+            max_bytes,
+            wanted_bytes,
+            keep_undelivered: true,
+        };
+        let delivered = Delivered { upto, counted: 0 };
+        let plan = journal.plan(&bounds, delivered).unwrap();
+        assert_eq!(plan.dropped, None);
+        plan.segments
+    };
+    assert_eq!(goes(0, 0, 0), 0, "the bound takes nothing");
+    assert_eq!(goes(0, u64::MAX, 1), 0, "the floor takes nothing");
+    assert_eq!(goes(firsts[2] - 1, 0, 0), 2, "two are delivered");
+    assert_eq!(goes(firsts[2] - 2, 0, 0), 1, "of the second a block is not");
+    assert_eq!(goes(firsts[2] - 1, u64::MAX, bytes[0] + 1), 2);
+    assert_eq!(goes(firsts[2] - 1, u64::MAX, bytes[0] + bytes[1] + 1), 0);
+    assert_eq!(goes(u64::MAX, 0, 0), all, "all is");
 }

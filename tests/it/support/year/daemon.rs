@@ -122,6 +122,7 @@ impl Daemon {
             keep_days: 3,
             max_bytes: 4 << 30,
             free_floor: 0,
+            stop_when_full: false,
             sinks: Vec::new(),
         };
         let settled = Arc::clone(&self.park);
