@@ -19,6 +19,7 @@ every_load_metered = "yes"
 dir = "/var/lib/sunledger"
 keep_days = "35"
 max_bytes = "2 gigs"
+when_full = "stop"
 
 [web]
 listen = "0.0.0.0:8080"
@@ -137,6 +138,7 @@ const FOUND: &[(&str, &str, &str)] = &[
     ("balance.every_load_metered",      "a string stands where true or false belongs", "every_load_metered = false"),
     ("store.keep_days",                 "a string stands where an integer belongs",   "keep_days = 1"),
     ("store.max_bytes",                 "`2 gigs` is not a size",                     "\"2GiB\""),
+    ("store.when_full",                 "`stop` is not what can be done about a full journal", "\"stop_recording\""),
     ("web.listen",                      "can be reached from the network",            "allow_insecure_lan"),
     ("sink.local.influx.url",           "`127.0.0.1:8086` is not a URL of a server",  "\"http://127.0.0.1:8086\""),
     ("sink.local.influx.token",         "is written into the configuration",          "token = { file = "),
