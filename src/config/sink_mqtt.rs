@@ -96,10 +96,15 @@ fn read(name: &str, table: &Table<'_>, brokers: &[BrokerSetup]) -> Option<MqttSe
         );
     }
     broker.settings.client_id = client_id;
+    // One that is wrong is told once, and not judged as if it were absent.
+    let prefix = match prefix {
+        None if !table.has("prefix") => "sunledger".to_owned(),
+        other => other?,
+    };
     Some(MqttSetup {
         name: name.to_owned(),
         broker,
-        prefix: prefix.unwrap_or_else(|| "sunledger".to_owned()),
+        prefix,
         discovery,
         every,
     })

@@ -84,6 +84,8 @@ fn a_sink_that_cannot_be_says_why_and_what_to_do() {
         ("sunledger/p/meter/x", mqtt(""),                                   "sink.ha.mqtt.prefix",  "`sunledger/p/meter/x`",   "measure itself"),
         ("sunledger/#", mqtt(""),                                           "sink.ha.mqtt.prefix",  "`sunledger/#`",           "measure itself"),
         ("homeassistant/device/#", mqtt("discovery = \"homeassistant\""),   "sink.ha.mqtt.prefix",  "`homeassistant/device/#`", "measure itself"),
+        // A prefix that is none is not judged as the default, which a sensor hears.
+        ("sunledger/#", mqtt("prefix = \"sun/+\""),                         "sink.ha.mqtt.prefix",  "cannot begin a topic",    "without `+` and `#`"),
         // Two names of one broker are one broker.
         ("sunledger/#", "[sink.ha.mqtt]\nbroker = \"again\"\n".to_owned(),  "sink.ha.mqtt.prefix",  "`sunledger/#`",           "measure itself"),
         ("park/dni", format!("{}[sink.b.mqtt]\nbroker = \"again\"\n", mqtt("")), "sink.",           "publishes the same topics", "keep one"),
