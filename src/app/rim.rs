@@ -40,7 +40,7 @@ impl Secrets {
         let sinks = setup
             .sinks
             .iter()
-            .map(|sink| load("sink", &sink.name, &sink.token));
+            .filter_map(|sink| Some(load("sink", &sink.name, sink.secret.as_ref()?)));
         let brokers = setup.brokers.iter().filter_map(|broker| {
             let (_, source) = broker.login.as_ref()?;
             Some(load("broker", &broker.settings.name, source))
@@ -107,17 +107,12 @@ pub fn start_sinks(
     stats: &[(String, Arc<SinkStats>)],
 ) {
     for (sink, (_, stats)) in setup.sinks.iter().zip(stats) {
-        let settings = influx::Settings {
-            name: sink.name.clone(),
-            url: sink.url.clone(),
-            org: sink.org.clone(),
-            bucket: sink.bucket.clone(),
-            token: secrets.sinks.get(&sink.name).cloned().unwrap_or_default(),
-            token_file: secrets.token_file(&sink.token),
-            ca_file: sink.ca_file.clone(),
-            quarantine_dir: setup.store.dir.join("quarantine"),
-            backlog_rate: sink.backlog_rate,
-        };
+        let secret = secrets.sinks.get(&sink.name).cloned();
+        let file = sink
+            .secret
+            .as_ref()
+            .and_then(|source| secrets.token_file(source));
+        let settings = sink.settings(secret, file, &setup.store.dir);
         let start = cursors
             .iter()
             .find(|(name, _)| *name == sink.name)

@@ -12,6 +12,7 @@ use crate::config::read::duration;
 use crate::config::{self, InfluxSetup, Setup};
 use crate::domain::time::day;
 use crate::sink::audit::{Asked, AuditReport, audit};
+use crate::sink::dialect::Dialect;
 use crate::sink::influx::Settings;
 use crate::sink::relay::CommandError;
 use crate::sink::setup::{BucketFound, SetupReport, setup};
@@ -157,7 +158,7 @@ fn chosen(target: &Target) -> Result<(Setup, InfluxSetup), Failure> {
         (None, []) => {
             return Err(Failure::new(
                 CONFIG,
-                "the configuration has no sink; add a table [sink.NAME.influx]",
+                "the configuration has no sink; add a table such as [sink.NAME.influx]",
             ));
         }
         (None, _) => {
@@ -172,21 +173,12 @@ fn chosen(target: &Target) -> Result<(Setup, InfluxSetup), Failure> {
 
 fn settings(found: &Setup, sink: &InfluxSetup) -> Result<Settings, Failure> {
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-    let token = sink
-        .token
-        .load(credentials.as_deref())
-        .map_err(|error| Failure::new(CONFIG, format!("sink.{}: {error}", sink.name)))?;
-    Ok(Settings {
-        name: sink.name.clone(),
-        url: sink.url.clone(),
-        org: sink.org.clone(),
-        bucket: sink.bucket.clone(),
-        token,
-        token_file: None,
-        ca_file: sink.ca_file.clone(),
-        quarantine_dir: found.store.dir.join("quarantine"),
-        backlog_rate: sink.backlog_rate,
-    })
+    let secret = sink.secret.as_ref().map(|source| {
+        source
+            .load(credentials.as_deref())
+            .map_err(|error| Failure::new(CONFIG, format!("sink.{}: {error}", sink.name)))
+    });
+    Ok(sink.settings(secret.transpose()?, None, &found.store.dir))
 }
 
 /// What the audit looks at: the asked dates, up to where the sink has come.
@@ -240,12 +232,16 @@ fn setup_text(settings: &Settings, report: &SetupReport) -> String {
         Some(seconds) => format!("{} h", seconds / 3_600),
         None => "unknown".to_owned(),
     };
+    let (org, bucket_name) = match &settings.dialect {
+        Dialect::Influx2 { org, bucket } => (org.as_str(), bucket.as_str()),
+        _ => ("", ""),
+    };
     let mut text = format!(
         "server     {} ({})\nbucket     {} in {}: {bucket}, keeps rows {retention}\nmay write  {}\nmay read   {}\n",
         report.server,
         if report.healthy { "well" } else { "not well" },
-        settings.bucket,
-        settings.org,
+        bucket_name,
+        org,
         may(&report.may_write),
         may(&report.may_read),
     );

@@ -71,6 +71,14 @@ pub enum CommandError {
         /// What is strange about it.
         words: String,
     },
+    /// The command speaks to InfluxDB 2 alone (64).
+    #[error(
+        "{name} is no InfluxDB 2: this command reads it back and speaks no other query language"
+    )]
+    NotInflux2 {
+        /// What the database calls itself.
+        name: &'static str,
+    },
     /// The token opens nothing there (69).
     #[error("organisation `{org}` is not open to this token; {words}")]
     NoAccess {
@@ -106,6 +114,10 @@ pub enum CommandError {
 pub struct Relay {
     client: influxdb2::Client,
     url: String,
+    /// Organisation.
+    pub org: String,
+    /// Bucket.
+    pub bucket: String,
     task: JoinHandle<()>,
 }
 
@@ -131,14 +143,18 @@ impl Relay {
     /// [`CommandError`] where the settings lead nowhere or no port is free.
     pub async fn open(settings: &Settings) -> Result<Self, CommandError> {
         let base = http::address(&settings.url)?;
+        let name = settings.dialect.name();
+        let influx2 = settings
+            .influx2()
+            .ok_or(CommandError::NotInflux2 { name })?;
         let far = Far {
-            client: http::client(&base, settings.ca_file.as_ref())?,
+            client: http::client(&base, &settings.trust)?,
             base,
-            token: settings.token.clone(),
+            token: influx2.token.clone(),
             key: one_time_key()?,
         };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let near = near_client(listener.local_addr()?, &settings.org, &far.key)?;
+        let near = near_client(listener.local_addr()?, influx2.org, &far.key)?;
         let app = Router::new().fallback(forward).with_state(Arc::new(far));
         let task = tokio::spawn(async move {
             // Ends with the command, which then has its answer or its error.
@@ -147,6 +163,8 @@ impl Relay {
         Ok(Self {
             client: near,
             url: settings.url.clone(),
+            org: influx2.org.to_owned(),
+            bucket: influx2.bucket.to_owned(),
             task,
         })
     }
@@ -268,6 +286,7 @@ async fn forward(State(far): State<Arc<Far>>, request: Request) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sink::dialect::{Dialect, Login};
 
     #[test]
     fn no_two_runs_share_a_key() {
@@ -281,13 +300,15 @@ mod tests {
         let settings = Settings {
             name: "local".to_owned(),
             url: "http://127.0.0.1:1/influx".to_owned(),
-            org: "park".to_owned(),
-            bucket: "energy".to_owned(),
-            token: Secret::new("the-token"),
-            token_file: None,
-            ca_file: None,
+            dialect: Dialect::Influx2 {
+                org: "park".to_owned(),
+                bucket: "energy".to_owned(),
+            },
+            login: Login::token(Secret::new("the-token")),
+            trust: http::Trust::default(),
             quarantine_dir: "/nowhere".into(),
             backlog_rate: 1,
+            suspect_wait: Duration::ZERO,
         };
         let relay = Relay::open(&settings).await.unwrap();
         let broken: Result<(), _> = relay.ask("panic", |_| async { panic!("as it does") }).await;

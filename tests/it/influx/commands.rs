@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sunledger::sink::audit::{Asked, AuditReport, audit};
+use sunledger::sink::dialect::{Dialect, Login};
 use sunledger::sink::relay::CommandError;
 use sunledger::sink::setup::{BucketFound, setup};
 use sunledger::sys::secret::Secret;
 
-use crate::support::influx::{BUCKET, Influx, Value};
+use crate::support::influx::{BUCKET, Influx, ORG, Value};
 use crate::support::peer::Certificates;
 use crate::support::shipping::{Rig, START_MS, tick};
 
@@ -24,6 +25,13 @@ fn everything() -> Asked {
     }
 }
 
+fn bucket(name: &str) -> Dialect {
+    Dialect::Influx2 {
+        org: ORG.to_owned(),
+        bucket: name.to_owned(),
+    }
+}
+
 async fn audited(rig: &Rig) -> AuditReport {
     let audited = audit(&rig.settings, rig.journal.clone(), everything());
     audited.await.unwrap()
@@ -33,7 +41,7 @@ async fn audited(rig: &Rig) -> AuditReport {
 async fn a_new_bucket_has_the_retention_and_the_token_is_tried() {
     let influx = Influx::start().await;
     let mut rig = Rig::new(&influx.url());
-    rig.settings.bucket = "fresh".to_owned();
+    rig.settings.dialect = bucket("fresh");
     let month = Duration::from_secs(30 * 86_400);
     let report = setup(&rig.settings, Some(month)).await.unwrap();
     assert_eq!(report.bucket, BucketFound::Created);
@@ -77,7 +85,7 @@ async fn a_token_that_may_only_write_and_read_is_enough() {
 async fn a_wrong_token_and_a_wrong_address_are_told_apart() {
     let influx = Influx::start().await;
     let mut rig = Rig::new(&influx.url());
-    rig.settings.token = Secret::new("another-token");
+    rig.settings.login = Login::token(Secret::new("another-token"));
     let words = setup(&rig.settings, None).await.unwrap_err().to_string();
     assert_eq!(
         words,
@@ -115,7 +123,7 @@ async fn behind_https_an_own_authority_and_a_path_everything_works() {
     assert!(influx.state().writes.is_empty());
     rig.stop().await;
 
-    rig.settings.ca_file = Some(certificates.authority());
+    rig.settings.trust.ca_file = Some(certificates.authority());
     rig.start();
     rig.settled(seq).await;
     super::holds_exactly(&influx, &rig.journal.text());
