@@ -86,7 +86,10 @@ pub fn database(
     };
     table.required("url", example);
     let url = table.parsed("url", example, url);
-    let text = |key, example| table.required(key, example).map(str::to_owned);
+    let text = |key, example| {
+        table.required(key, example);
+        table.parsed(key, example, named)
+    };
     let dialect = match kind {
         "influx1" => {
             let retention_policy = table.text("retention_policy", "autogen").map(str::to_owned);
@@ -202,6 +205,17 @@ fn trust(table: &Table<'_>, url: Option<&str>) -> Trust {
         ca_file,
         identity: cert_file.zip(key_file),
     }
+}
+
+/// A name of a database, a bucket, an organisation.
+fn named(text: &str) -> Result<String, (String, String)> {
+    if text.is_empty() || text.starts_with('_') || text.contains(['"', '\n', '\r']) {
+        return Err((
+            format!("`{text}` cannot be a name there"),
+            "not empty, no `_` at the beginning, no quote and no line break".to_owned(),
+        ));
+    }
+    Ok(text.to_owned())
 }
 
 fn url(text: &str) -> Result<String, (String, String)> {

@@ -58,12 +58,18 @@ password = { credential = "vm" }
     assert_eq!(sinks[1].secret, Some(SecretSource::File("/p".into())));
     let identity = Some(("/c.pem".into(), "/k.pem".into()));
     assert_eq!(sinks[1].trust.identity, identity);
-    assert_eq!((sinks[1].backlog_rate, sinks[0].backlog_rate), (5_000, BACKLOG_RATE));
+    assert_eq!(
+        (sinks[1].backlog_rate, sinks[0].backlog_rate),
+        (5_000, BACKLOG_RATE)
+    );
     assert_eq!((&sinks[2].user, &sinks[2].secret), (&None, &None));
     assert_eq!(sinks[3].secret, Some(SecretSource::File("/t".into())));
     assert_eq!(sinks[4].url, "http://127.0.0.1:8428/insert/0/influx");
     let vm = Some(SecretSource::Credential("vm".to_owned()));
-    assert_eq!((sinks[5].user.as_deref(), &sinks[5].secret), (Some("park"), &vm));
+    assert_eq!(
+        (sinks[5].user.as_deref(), &sinks[5].secret),
+        (Some("park"), &vm)
+    );
 }
 
 #[test]
@@ -82,6 +88,8 @@ fn what_cannot_be_is_told_with_path_fact_and_remedy() {
             "sink.x.influx1.user: has a colon in it"),
         ("influx1",          "url = \"http://db\"\ndatabase = \"e\"\nuser = \"a\"\npassword = \"canary\"",
             "sink.x.influx1.password: is written into the configuration"),
+        ("influx3",          "url = \"http://db\"\ndatabase = \"_internal\"",
+            "sink.x.influx3.database: `_internal` cannot be a name there; not empty, no `_`"),
         ("influx",           "url = \"http://db\"\norg = \"o\"\nbucket = \"b\"",
             "sink.x.influx.token: is missing"),
         ("influx3",          "url = \"http://db/api/v3/write_lp\"\ndatabase = \"e\"",
@@ -103,7 +111,9 @@ fn what_cannot_be_is_told_with_path_fact_and_remedy() {
     ];
     for (kind, keys, expected) in cases {
         let told = told(read(METERS, &format!("[sink.x.{kind}]\n{keys}\n")));
-        let found = told.iter().any(|line| line.starts_with(expected) || line.contains(expected));
+        let found = told
+            .iter()
+            .any(|line| line.starts_with(expected) || line.contains(expected));
         assert!(found, "{expected}\n{told:#?}");
         assert!(!told.iter().any(|line| line.contains("canary")), "{told:?}");
     }

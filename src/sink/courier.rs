@@ -35,6 +35,17 @@ pub enum Place {
     Rear,
 }
 
+impl Place {
+    /// Its place among the troubles.
+    fn index(self) -> usize {
+        match self {
+            Self::Server => 0,
+            Self::Front => 1,
+            Self::Rear => 2,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Trouble {
     words: String,
@@ -205,7 +216,7 @@ impl Courier {
     pub fn clear(&self, place: Place) {
         let mut troubles = held(&self.troubles);
         let was_in_trouble = troubles.iter().any(Option::is_some);
-        if let Some(trouble) = troubles.get_mut(place as usize) {
+        if let Some(trouble) = troubles.get_mut(place.index()) {
             *trouble = None;
         }
         if was_in_trouble {
@@ -223,7 +234,7 @@ impl Courier {
             needs_a_person,
         });
         let mut troubles = held(&self.troubles);
-        let Some(known) = troubles.get_mut(place as usize) else {
+        let Some(known) = troubles.get_mut(place.index()) else {
             return;
         };
         if *known == trouble {

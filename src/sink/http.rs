@@ -43,6 +43,9 @@ pub enum WayError {
         /// What is wrong with it.
         fact: String,
     },
+    /// The token.
+    #[error("{0}")]
+    Login(String),
     /// The client does not come about.
     #[error("TLS cannot be set up: {0}")]
     Tls(String),

@@ -28,6 +28,7 @@
 //! | [`quarantine`] | the file of rows that a server refuses for good |
 //! | [`stats`] | what a sink says about itself |
 //! | [`http`] | addresses, TLS, proxies |
+//! | [`knock`] | a command: who answers, and may we write |
 //! | [`setup`], [`audit`] | the commands, by way of [`relay`] and the influxdb2 crate |
 
 pub mod answer;
@@ -39,6 +40,7 @@ pub mod dialect;
 mod gate;
 pub mod http;
 pub mod influx;
+pub mod knock;
 mod lane;
 mod progress;
 pub mod quarantine;

@@ -39,6 +39,8 @@ pub struct SetupReport {
     pub may_write: Permission,
     /// Whether the token may read, which the audit needs.
     pub may_read: Permission,
+    /// Our clock minus the server's, in seconds, where it tells the time.
+    pub clock_off_s: Option<i64>,
 }
 
 impl SetupReport {
@@ -107,7 +109,8 @@ pub async fn setup(
     let relay = Relay::open(settings).await?;
     let health = relay
         .ask("health", |client| async move { client.health().await })
-        .await?;
+        .await
+        .map_err(|error| elsewhere(settings, error))?;
     let version = health.version.unwrap_or_default();
     let (bucket, retention_s) = match organisation(&relay, &relay.org).await? {
         Some(org_id) => bucket(&relay, org_id, wanted_s).await?,
@@ -117,6 +120,7 @@ pub async fn setup(
     if let (BucketFound::Hidden, Some(words)) = (bucket, &may_write.words) {
         return Err(CommandError::NoAccess {
             org: relay.org.clone(),
+            bucket: relay.bucket.clone(),
             words: words.clone(),
         });
     }
@@ -128,7 +132,20 @@ pub async fn setup(
         retention_wanted_s: wanted_s.filter(|_| retention_s.is_some() && retention_s != wanted_s),
         may_write,
         may_read: Permission::from(try_to_read(&relay).await)?,
+        clock_off_s: relay.clock_off_s(),
     })
+}
+
+/// What has no health that can be read is no InfluxDB 2.
+fn elsewhere(settings: &Settings, error: CommandError) -> CommandError {
+    match error {
+        error @ CommandError::Strange { .. }
+        | error @ CommandError::Refused { status: 404, .. } => CommandError::Elsewhere {
+            url: settings.url.clone(),
+            words: error.to_string(),
+        },
+        error => error,
+    }
 }
 
 fn whole_seconds_of(retention: Duration) -> Result<u64, CommandError> {
