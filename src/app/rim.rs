@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -151,6 +152,16 @@ pub struct Journal {
     pub reader: Option<Reader>,
 }
 
+fn as_sink_reads(block: crate::store::Block) -> sink::Block {
+    sink::Block {
+        seq: block.seq,
+        at_ms: block.at.as_millisecond(),
+        lines: block.lines,
+        points: block.points,
+        text: block.text,
+    }
+}
+
 fn io_error(error: StoreError) -> io::Error {
     io::Error::other(error.to_string())
 }
@@ -186,12 +197,36 @@ impl BlockSource for Journal {
     fn next_after(&mut self, seq: u64, upto: u64) -> io::Result<Option<sink::Block>> {
         let block = self.reader()?.next_after(seq, Some(upto));
         let block = block.map_err(io_error)?;
-        Ok(block.map(|block| sink::Block {
-            seq: block.seq,
-            at_ms: block.at.as_millisecond(),
-            lines: block.lines,
-            points: block.points,
-            text: block.text,
-        }))
+        Ok(block.map(as_sink_reads))
+    }
+}
+
+/// The blocks of the journal that were written in a period.
+pub struct Period {
+    /// The journal.
+    pub journal: Journal,
+    /// First tick.
+    pub from: Timestamp,
+    /// The tick behind the last.
+    pub to: Timestamp,
+}
+
+impl BlockSource for Period {
+    fn another(&self) -> Self {
+        Self {
+            journal: self.journal.another(),
+            ..*self
+        }
+    }
+
+    fn next_after(&mut self, seq: u64, upto: u64) -> io::Result<Option<sink::Block>> {
+        let block = self.journal.reader()?.next_between(seq, self.from, self.to);
+        let block = block.map_err(io_error)?;
+        Ok(block.map(as_sink_reads).filter(|block| block.seq <= upto))
+    }
+
+    /// Nobody waits for what is sent again.
+    fn points_between(&mut self, _: u64, _: u64) -> io::Result<u64> {
+        Ok(0)
     }
 }

@@ -17,6 +17,7 @@ use super::courier::{Courier, Place};
 use super::dialect::{Dialect, Login};
 use super::http::Trust;
 use super::lane::Lane;
+use super::quarantine::Quarantine;
 use super::shared::Shared;
 use super::stats::SinkStats;
 use super::suspect;
@@ -83,8 +84,9 @@ pub async fn run<S: BlockSource>(
     stop: CancellationToken,
     stats: Arc<SinkStats>,
 ) {
+    let quarantine = Quarantine::new(&settings.quarantine_dir, &settings.name);
     let courier = Courier::new(settings, stats);
-    let shared = Arc::new(Shared::new(courier, start, cursor_out));
+    let shared = Arc::new(Shared::new(courier, start, quarantine, cursor_out));
     let another = source.another();
     let lane = |place, source| Lane::new(Arc::clone(&shared), place, source, committed.clone());
     let front = lane(Place::Front, source).run();

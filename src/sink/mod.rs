@@ -26,11 +26,13 @@
 //! | [`suspect`] | a series at which a server fails, told from a server in trouble |
 //! | [`search`] | which rows of a batch go next: pure |
 //! | [`quarantine`] | the file of rows that a server refuses for good |
+//! | [`again`] | rows once more, by a command |
 //! | [`stats`] | what a sink says about itself |
 //! | [`http`] | addresses, TLS, proxies |
 //! | [`knock`] | a command: who answers, and may we write |
 //! | [`setup`], [`audit`] | the commands, by way of [`relay`] and the influxdb2 crate |
 
+pub mod again;
 pub mod answer;
 mod aside;
 pub mod audit;

@@ -254,6 +254,14 @@ mod tests {
         search.set_aside_named(&sent, 99);
         assert_eq!((search.settled(), search.refused_in_a_row()), (5_000, 0));
 
+        // More than are named: halved, and the rest goes out in one piece again.
+        let mut search = Search::new(4_000, 0);
+        let sent = search.next(|_| 5_000).unwrap();
+        assert_eq!(search.refused(&sent, false), Refusal::Narrower);
+        let sent = search.next(|_| 5_000).unwrap();
+        search.set_aside_named(&sent, 60);
+        assert_eq!(search.next(|_| 5_000), Some(2_000..4_000));
+
         let mut search = Search::new(200, 0);
         for n in 1..=2 {
             let sent = search.next(|_| 30).unwrap();

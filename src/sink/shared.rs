@@ -40,11 +40,15 @@ pub struct Work {
 
 impl Shared {
     /// A sink that has everything up to `cursor`.
-    pub fn new(courier: Courier, cursor: u64, cursor_out: mpsc::Sender<(String, u64)>) -> Self {
-        let settings = &courier.settings;
+    pub fn new(
+        courier: Courier,
+        cursor: u64,
+        quarantine: Quarantine,
+        cursor_out: mpsc::Sender<(String, u64)>,
+    ) -> Self {
         Self {
-            quarantine: Quarantine::new(&settings.quarantine_dir, &settings.name),
             courier,
+            quarantine,
             cursor_out,
             work: Mutex::new(Work {
                 progress: Progress::new(cursor),

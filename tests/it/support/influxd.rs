@@ -136,7 +136,10 @@ impl Influxd {
             assert_eq!(place, sent);
             // It keeps every digit; the reader of JSON rounds the last one.
             let apart = (read - value).abs();
-            assert!(apart <= f64::EPSILON * value.abs(), "{place:?} {read} {value}");
+            assert!(
+                apart <= f64::EPSILON * value.abs(),
+                "{place:?} {read} {value}"
+            );
         }
     }
 }
