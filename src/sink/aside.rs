@@ -18,7 +18,9 @@ use crate::sys::clock;
 
 /// What became of a row at which the server fails.
 pub(super) enum Verdict {
-    /// Its series stands aside, or it is alone: the batch is to be read again.
+    /// Its series stands aside.
+    Parked,
+    /// It is alone, and nobody can tell: the batch is to be read again.
     Again,
     /// It is stored after all.
     Stored,
@@ -88,17 +90,18 @@ impl<S: BlockSource> Lane<S> {
 
     /// One row fails alone: is it the row or the server?
     pub(super) async fn judge(&mut self, batch: &Arc<Batch>, row: usize, words: &str) -> Verdict {
-        let next = match row.checked_sub(1) {
-            _ if row + 1 < batch.lines() => Some(row + 1),
-            before => before,
-        };
         let wait = self.shared.courier.settings.suspect_wait;
-        for round in 1..=ROUNDS {
-            match next {
+        let mut neighbours = neighbours(batch, row);
+        let mut round = 1;
+        while round <= ROUNDS {
+            match neighbours.first().copied() {
                 Some(next) => {
-                    let neighbour = self.send(batch, &(next..next + 1), 1).await;
-                    if !matches!(neighbour, Sent::Stored) {
-                        return Verdict::ServerInTrouble;
+                    if !matches!(self.send(batch, &(next..next + 1), 1).await, Sent::Stored) {
+                        neighbours.remove(0);
+                        if neighbours.is_empty() || round > 1 {
+                            return Verdict::ServerInTrouble;
+                        }
+                        continue;
                     }
                 }
                 None => {
@@ -117,7 +120,8 @@ impl<S: BlockSource> Lane<S> {
                 Sent::Fails(_) => (),
                 _ => return Verdict::ServerInTrouble,
             }
-            if round < ROUNDS {
+            round += 1;
+            if round <= ROUNDS {
                 self.pause(wait).await;
             }
         }
@@ -130,7 +134,7 @@ impl<S: BlockSource> Lane<S> {
         }
         let sink = &self.shared.courier.settings.name;
         warn!(sink, series, words, "A series stands aside for a day.");
-        Verdict::Again
+        Verdict::Parked
     }
 
     /// Puts rows, each text with its words, among those that were refused; false where the
@@ -176,4 +180,17 @@ impl<S: BlockSource> Lane<S> {
             }
         }
     }
+}
+
+/// Rows of other series that tell how the server is: the one before, which was settled just
+/// now, or some of those behind, of which a few may be as bad.
+fn neighbours(batch: &Batch, row: usize) -> Vec<usize> {
+    let series = |row: usize| suspect::series(batch.rows(&(row..row + 1)));
+    let last = batch.lines().saturating_sub(1);
+    let before = row.checked_sub(1);
+    let behind = [row + 1, row + 2, row.midpoint(last), last];
+    let mut rows: Vec<usize> = before.into_iter().chain(behind).collect();
+    rows.retain(|other| *other <= last && *other != row && series(*other) != series(row));
+    rows.dedup();
+    rows
 }

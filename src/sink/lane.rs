@@ -230,10 +230,10 @@ impl<S: BlockSource> Lane<S> {
         }
     }
 
-    /// Settles every row of a batch; or some of them, where a series was parked on the
-    /// way, and the rest is read again without it.
+    /// Settles every row of a batch; or some of them, where the rest is to be read again.
     async fn deliver(&mut self, batch: Arc<Batch>) -> Result<(), Gone> {
-        let batch = self.without_parked(batch).await;
+        let whole = batch.lines();
+        let mut batch = self.without_parked(batch).await;
         let mut search = Search::new(batch.lines(), self.refused_in_a_row);
         let mut passed = 0;
         self.advance(&batch, &mut passed, search.settled()).await?;
@@ -252,7 +252,14 @@ impl<S: BlockSource> Lane<S> {
                 Sent::Refused(refused) => self.refused(&batch, &mut search, &rows, refused).await,
                 Sent::Fails(_) if rows.len() > 1 => search.fails(&rows),
                 Sent::Fails(words) => match self.judge(&batch, rows.start, &words).await {
-                    Verdict::Again => return Ok(()),
+                    Verdict::Parked => {
+                        // Its rows leave the batch; what was sent of it goes out again.
+                        batch = self.without_parked(batch).await;
+                        search = Search::new(batch.lines(), search.refused_in_a_row());
+                    }
+                    // Not where rows of it are set aside: they would be once more.
+                    Verdict::Again if batch.lines() == whole => return Ok(()),
+                    Verdict::Again => search.start_over(),
                     Verdict::Stored => search.stored(rows.end),
                     Verdict::ServerInTrouble => search.start_over(),
                 },

@@ -16,6 +16,7 @@
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -177,11 +178,14 @@ impl Quarantine {
 
     /// The lock, until it is dropped.
     fn alone(&self) -> io::Result<File> {
-        let lock = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(false)
-            .open(&self.lock)?;
+        // Opened for reading: whoever made it, the daemon can lock it.
+        let lock = match File::open(&self.lock) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(&self.lock)?,
+            opened => opened?,
+        };
         lock.lock()?;
         Ok(lock)
     }
@@ -229,6 +233,12 @@ fn replace(path: &Path, rows: &[Aside]) -> io::Result<()> {
     }
     let fresh = path.with_extension("new");
     let mut file = File::create(&fresh)?;
+    // The daemon goes on writing to it, whoever runs the command.
+    let before = std::fs::metadata(path)?;
+    file.set_permissions(before.permissions())?;
+    if file.metadata()?.uid() != before.uid() {
+        fchown(&file, Some(before.uid()), Some(before.gid()))?;
+    }
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     std::fs::rename(&fresh, path)?;
@@ -313,6 +323,25 @@ mod tests {
         assert_eq!(quarantine.take_out(|_| true).unwrap(), 2);
         assert!(!quarantine.before.exists() && !quarantine.current.exists());
         assert_eq!(quarantine.list().unwrap(), []);
+    }
+
+    #[test]
+    fn a_file_keeps_its_mode_and_a_lock_that_cannot_be_written_locks() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let quarantine = Quarantine::new(dir.path(), "local");
+        quarantine
+            .keep("m a=1i 1\nm a=2i 2\n", "no", now())
+            .unwrap();
+        let mode = |path: &Path, mode| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        mode(&quarantine.current, 0o640);
+        mode(&quarantine.lock, 0o444);
+        let one = |aside: &Aside| aside.row.ends_with('1');
+        assert_eq!(quarantine.take_out(one).unwrap(), 1);
+        let about = std::fs::metadata(&quarantine.current).unwrap();
+        assert_eq!(about.permissions().mode() & 0o777, 0o640);
     }
 
     #[test]

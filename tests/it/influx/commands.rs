@@ -99,7 +99,11 @@ async fn a_wrong_token_and_a_wrong_address_are_told_apart() {
 
     rig.settings.url = format!("{}/elsewhere", influx.url());
     let words = setup(&rig.settings, None).await.unwrap_err().to_string();
-    assert_eq!(words, "health: the server answers 404: path not found");
+    let expected = format!(
+        "{} is another server: health: the server answers 404: path not found; look at `url`",
+        rig.settings.url
+    );
+    assert!(words.starts_with(&expected), "{words}");
 
     rig.settings.url = "http://127.0.0.1:9".to_owned();
     let nobody = setup(&rig.settings, None).await.unwrap_err();

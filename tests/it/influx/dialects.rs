@@ -94,7 +94,7 @@ async fn influxdb_3_that_takes_no_line_at_all_empties_no_journal() {
 #[tokio::test]
 async fn a_series_at_which_the_server_fails_stands_aside_and_the_rest_flows() {
     let (influx, mut rig) = rig().await;
-    influx.state().fails_at = Some(r"meter=meter\ 5,".to_owned());
+    influx.state().fails_at = vec![r"meter=meter\ 5,".to_owned()];
     rig.start();
     let mut expected = String::new();
     let last = 6;
@@ -124,6 +124,20 @@ async fn a_series_at_which_the_server_fails_stands_aside_and_the_rest_flows() {
         .count();
     assert_eq!((rows_aside(&rig), now), (7, failed));
     assert_eq!(rig.stats.numbers().last_error, None);
+}
+
+#[tokio::test]
+async fn bad_series_side_by_side_are_told_from_a_server_in_trouble_as_well() {
+    let (influx, mut rig) = rig().await;
+    let bad = |n| format!(r"meter=meter\ {n},");
+    influx.state().fails_at = vec![bad(0), bad(1)];
+    let text = tick(0, 6);
+    let seq = rig.commit(&text);
+    rig.start();
+    rig.settled(seq).await;
+    let good: String = text.lines().skip(2).map(|row| format!("{row}\n")).collect();
+    holds_exactly(&influx, &good);
+    assert_eq!(rows_aside(&rig), 2);
 }
 
 #[tokio::test]

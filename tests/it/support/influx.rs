@@ -83,8 +83,8 @@ pub struct State {
     pub narrow_token: bool,
     pub script: VecDeque<Next>,
     pub writes: Vec<Write>,
-    /// A write with this in its text fails inside, and nothing of it is stored.
-    pub fails_at: Option<String>,
+    /// A write with one of these in its text fails inside, and nothing of it is stored.
+    pub fails_at: Vec<String>,
     /// Writes under way, and the most that ever were.
     under_way: usize,
     pub most_at_once: usize,
@@ -176,7 +176,7 @@ impl Influx {
             narrow_token: false,
             script: VecDeque::new(),
             writes: Vec::new(),
-            fails_at: None,
+            fails_at: Vec::new(),
             under_way: 0,
             most_at_once: 0,
             queries: 0,
@@ -330,7 +330,7 @@ impl Influx {
     ) -> Response<Body> {
         let text = body_text(headers, body);
         let fails_at = self.state().fails_at.clone();
-        let answer = if fails_at.is_some_and(|part| text.contains(&part)) {
+        let answer = if fails_at.iter().any(|part| text.contains(part)) {
             let mut answer = error(500, "internal error", "unexpected error writing points");
             answer.headers_mut().insert("retry-after", 1.into());
             answer
