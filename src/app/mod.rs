@@ -55,7 +55,7 @@ pub use heart::Details;
 pub use history::{History, Step};
 pub use losses::Losses;
 pub use publish::{Beside, Board};
-pub use rim::Journal;
+pub use rim::{Journal, Period};
 
 /// How long the end may take before what is left is given up; systemd waits longer.
 const STOP_WITHIN: Duration = Duration::from_secs(8);

@@ -315,5 +315,6 @@ fn sink_view(name: &str, stats: &SinkStats) -> SinkView {
         oldest: numbers.oldest,
         last_ok: numbers.last_ok,
         last_error: numbers.alarm.or(numbers.last_error),
+        quarantined_rows: numbers.quarantined,
     }
 }

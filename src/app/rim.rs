@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -41,7 +42,7 @@ impl Secrets {
         let sinks = setup
             .sinks
             .iter()
-            .map(|sink| load("sink", &sink.name, &sink.token));
+            .filter_map(|sink| Some(load("sink", &sink.name, sink.secret.as_ref()?)));
         let publishers = setup.mqtt_sinks.iter().filter_map(|sink| {
             let (_, source) = sink.broker.login.as_ref()?;
             Some(load("sink", &sink.name, source))
@@ -120,17 +121,12 @@ pub fn start_sinks(
         reader: None,
     };
     for (sink, (_, stats)) in setup.sinks.iter().zip(stats) {
-        let settings = influx::Settings {
-            name: sink.name.clone(),
-            url: sink.url.clone(),
-            org: sink.org.clone(),
-            bucket: sink.bucket.clone(),
-            token: secrets.sinks.get(&sink.name).cloned().unwrap_or_default(),
-            token_file: secrets.token_file(&sink.token),
-            ca_file: sink.ca_file.clone(),
-            quarantine_dir: setup.store.dir.join("quarantine"),
-            backlog_rate: sink.backlog_rate,
-        };
+        let secret = secrets.sinks.get(&sink.name).cloned();
+        let file = sink
+            .secret
+            .as_ref()
+            .and_then(|source| secrets.token_file(source));
+        let settings = sink.settings(secret, file, &setup.store.dir);
         let run = influx::run(
             settings,
             start(&sink.name),
@@ -200,6 +196,16 @@ pub struct Journal {
     pub reader: Option<Reader>,
 }
 
+fn as_sink_reads(block: crate::store::Block) -> sink::Block {
+    sink::Block {
+        seq: block.seq,
+        at_ms: block.at.as_millisecond(),
+        lines: block.lines,
+        points: block.points,
+        text: block.text,
+    }
+}
+
 fn io_error(error: StoreError) -> io::Error {
     io::Error::other(error.to_string())
 }
@@ -235,12 +241,36 @@ impl BlockSource for Journal {
     fn next_after(&mut self, seq: u64, upto: u64) -> io::Result<Option<sink::Block>> {
         let block = self.reader()?.next_after(seq, Some(upto));
         let block = block.map_err(io_error)?;
-        Ok(block.map(|block| sink::Block {
-            seq: block.seq,
-            at_ms: block.at.as_millisecond(),
-            lines: block.lines,
-            points: block.points,
-            text: block.text,
-        }))
+        Ok(block.map(as_sink_reads))
+    }
+}
+
+/// The blocks of the journal that were written in a period.
+pub struct Period {
+    /// The journal.
+    pub journal: Journal,
+    /// First tick.
+    pub from: Timestamp,
+    /// The tick behind the last.
+    pub to: Timestamp,
+}
+
+impl BlockSource for Period {
+    fn another(&self) -> Self {
+        Self {
+            journal: self.journal.another(),
+            ..*self
+        }
+    }
+
+    fn next_after(&mut self, seq: u64, upto: u64) -> io::Result<Option<sink::Block>> {
+        let block = self.journal.reader()?.next_between(seq, self.from, self.to);
+        let block = block.map_err(io_error)?;
+        Ok(block.map(as_sink_reads).filter(|block| block.seq <= upto))
+    }
+
+    /// Nobody waits for what is sent again.
+    fn points_between(&mut self, _: u64, _: u64) -> io::Result<u64> {
+        Ok(0)
     }
 }

@@ -12,9 +12,11 @@ use crate::config::read::duration;
 use crate::config::{self, InfluxSetup, Setup};
 use crate::domain::time::day;
 use crate::sink::audit::{Asked, AuditReport, audit};
+use crate::sink::dialect::Dialect;
 use crate::sink::influx::Settings;
+use crate::sink::knock::{CLOCK_S, knock};
 use crate::sink::relay::CommandError;
-use crate::sink::setup::{BucketFound, SetupReport, setup};
+use crate::sink::setup::{BucketFound, Permission, SetupReport, setup};
 use crate::store::{LedgerReader, Reader};
 
 /// Commands for InfluxDB.
@@ -30,13 +32,13 @@ pub enum Command {
 #[derive(Debug, clap::Args)]
 pub struct Target {
     #[command(flatten)]
-    file: ConfigFile,
+    pub(super) file: ConfigFile,
     /// Which sink [default: the only one]
     #[arg(long, value_name = "NAME")]
-    sink: Option<String>,
+    pub(super) sink: Option<String>,
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// Arguments of `influx setup`.
@@ -91,6 +93,9 @@ pub fn run(command: Command) -> Result<(), Failure> {
         Command::Setup(arguments) => {
             let (found, sink) = chosen(&arguments.target)?;
             let settings = settings(&found, &sink)?;
+            if !matches!(settings.dialect, Dialect::Influx2 { .. }) {
+                return look(&settings, arguments.target.json);
+            }
             let report = wait(setup(&settings, arguments.retention))?;
             show(
                 arguments.target.json,
@@ -125,11 +130,15 @@ pub fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
-fn wait<T>(work: impl Future<Output = Result<T, CommandError>>) -> Result<T, Failure> {
+pub(super) fn wait<T>(work: impl Future<Output = Result<T, CommandError>>) -> Result<T, Failure> {
     runtime(1)?.block_on(work).map_err(Failure::from)
 }
 
-fn show(json: bool, report: &impl serde::Serialize, text: String) -> Result<(), Failure> {
+pub(super) fn show(
+    json: bool,
+    report: &impl serde::Serialize,
+    text: String,
+) -> Result<(), Failure> {
     if json {
         let document = serde_json::to_string_pretty(report).unwrap_or_default();
         return print(&format!("{document}\n"));
@@ -138,7 +147,7 @@ fn show(json: bool, report: &impl serde::Serialize, text: String) -> Result<(), 
 }
 
 /// The sink that a command means.
-fn chosen(target: &Target) -> Result<(Setup, InfluxSetup), Failure> {
+pub(super) fn chosen(target: &Target) -> Result<(Setup, InfluxSetup), Failure> {
     let found = config::load(&target.file.config)?;
     let names: Vec<&str> = found.sinks.iter().map(|sink| sink.name.as_str()).collect();
     let known = names.join(", ");
@@ -157,7 +166,7 @@ fn chosen(target: &Target) -> Result<(Setup, InfluxSetup), Failure> {
         (None, []) => {
             return Err(Failure::new(
                 CONFIG,
-                "the configuration has no sink; add a table [sink.NAME.influx]",
+                "the configuration has no sink; add a table such as [sink.NAME.influx]",
             ));
         }
         (None, _) => {
@@ -170,23 +179,14 @@ fn chosen(target: &Target) -> Result<(Setup, InfluxSetup), Failure> {
     Ok((found, sink))
 }
 
-fn settings(found: &Setup, sink: &InfluxSetup) -> Result<Settings, Failure> {
+pub(super) fn settings(found: &Setup, sink: &InfluxSetup) -> Result<Settings, Failure> {
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-    let token = sink
-        .token
-        .load(credentials.as_deref())
-        .map_err(|error| Failure::new(CONFIG, format!("sink.{}: {error}", sink.name)))?;
-    Ok(Settings {
-        name: sink.name.clone(),
-        url: sink.url.clone(),
-        org: sink.org.clone(),
-        bucket: sink.bucket.clone(),
-        token,
-        token_file: None,
-        ca_file: sink.ca_file.clone(),
-        quarantine_dir: found.store.dir.join("quarantine"),
-        backlog_rate: sink.backlog_rate,
-    })
+    let secret = sink.secret.as_ref().map(|source| {
+        source
+            .load(credentials.as_deref())
+            .map_err(|error| Failure::new(CONFIG, format!("sink.{}: {error}", sink.name)))
+    });
+    Ok(sink.settings(secret.transpose()?, None, &found.store.dir))
 }
 
 /// What the audit looks at: the asked dates, up to where the sink has come.
@@ -224,31 +224,72 @@ fn asked(found: &Setup, sink: &InfluxSetup, arguments: &AuditArguments) -> Resul
     })
 }
 
+/// A database that this command makes nothing in.
+fn look(settings: &Settings, json: bool) -> Result<(), Failure> {
+    let knocked = wait(knock(settings))?;
+    let text = format!(
+        "server     {}\nmay write  {}\n{}",
+        knocked.server,
+        may(&knocked.may_write),
+        clock_text(knocked.clock_off_s)
+    );
+    show(json, &knocked, text)?;
+    if knocked.may_write.granted {
+        Ok(())
+    } else {
+        Err(Failure::new(FINDING, "the daemon could not deliver there"))
+    }
+}
+
+fn may(permission: &Permission) -> String {
+    match &permission.words {
+        _ if permission.granted => "yes".to_owned(),
+        Some(words) => format!("no: {words}"),
+        None => "no".to_owned(),
+    }
+}
+
+/// How far the clocks are apart, with what to do.
+fn clock_text(off_s: Option<i64>) -> String {
+    match off_s {
+        None => "clock      the server tells no time\n".to_owned(),
+        Some(off) if off.abs() <= CLOCK_S => "clock      the same as the server's\n".to_owned(),
+        Some(off) => {
+            let which = if off > 0 { "ahead of" } else { "behind" };
+            format!(
+                "clock      ours is {} s {which} the server's: rows would stand at other times \
+                 than those of others; is one of them not synchronised? (timedatectl)\n",
+                off.abs()
+            )
+        }
+    }
+}
+
 fn setup_text(settings: &Settings, report: &SetupReport) -> String {
     let bucket = match report.bucket {
         BucketFound::Created => "created",
         BucketFound::Present => "present",
         BucketFound::Hidden => "not visible to this token",
     };
-    let may = |permission: &crate::sink::setup::Permission| match &permission.words {
-        _ if permission.granted => "yes".to_owned(),
-        Some(words) => format!("no: {words}"),
-        None => "no".to_owned(),
-    };
     let retention = match report.retention_s {
         Some(0) => "for ever".to_owned(),
         Some(seconds) => format!("{} h", seconds / 3_600),
         None => "unknown".to_owned(),
     };
+    let (org, bucket_name) = match &settings.dialect {
+        Dialect::Influx2 { org, bucket } => (org.as_str(), bucket.as_str()),
+        _ => ("", ""),
+    };
     let mut text = format!(
         "server     {} ({})\nbucket     {} in {}: {bucket}, keeps rows {retention}\nmay write  {}\nmay read   {}\n",
         report.server,
         if report.healthy { "well" } else { "not well" },
-        settings.bucket,
-        settings.org,
+        bucket_name,
+        org,
         may(&report.may_write),
         may(&report.may_read),
     );
+    text.push_str(&clock_text(report.clock_off_s));
     if let Some(wanted) = report.retention_wanted_s {
         text.push_str(&format!("The bucket keeps its retention; {} h were asked for. A shorter one would delete rows.\n", wanted / 3_600));
     }

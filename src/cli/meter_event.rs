@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::recompute::{as_json, as_text, failure};
-use super::{CONFIG, ConfigFile, FINDING, Failure, USAGE, print, quarantine};
+use super::{CONFIG, ConfigFile, FINDING, Failure, USAGE, print, steps};
 use crate::app::recompute::recompute;
 use crate::config::units::exact_energy;
 use crate::config::{self, Setup};
@@ -212,7 +212,7 @@ fn enter_touching(
     };
     print(&text)?;
     let closed = days.is_some() && has_books(dir);
-    let left = quarantine::left_undone(&event, &there(dir)?, &done, park);
+    let left = steps::left_undone(&event, &there(dir)?, &done, park);
     left.filter(|_| closed)
         .map_or(Ok(()), |why| Err(Failure::new(FINDING, why)))
 }
@@ -440,7 +440,7 @@ fn correction(arguments: &Add, zone: &TimeZone) -> Result<What, Failure> {
 fn list(arguments: &List) -> Result<(), Failure> {
     let setup = config::load(&arguments.file.config)?;
     let there = events::read(&setup.store.dir).map_err(|error| store(&error))?;
-    let steps = quarantine::all(&setup, &there.list).map_err(|error| store(&error))?;
+    let steps = steps::all(&setup, &there.list).map_err(|error| store(&error))?;
     let zone = &setup.park.time_zone;
     if arguments.json {
         let steps: Vec<_> = steps.iter().map(|step| step.json(zone)).collect();

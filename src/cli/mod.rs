@@ -27,11 +27,13 @@ pub mod plan;
 pub mod probe;
 pub mod quarantine;
 mod recompute;
+mod replay;
 pub mod report;
 pub mod run;
 pub mod scan;
 pub mod simulate;
 pub mod status;
+mod steps;
 pub mod store;
 mod validate;
 
@@ -119,6 +121,11 @@ enum Command {
     /// Prepare InfluxDB, or prove that everything arrived there
     #[command(subcommand)]
     Influx(influx::Command),
+    /// List the rows that a database refused, send them again, delete them
+    #[command(subcommand)]
+    Quarantine(quarantine::Command),
+    /// Send what was journaled in a period to a sink again, also while the daemon runs
+    Replay(replay::Arguments),
 }
 
 /// A configuration file.
@@ -251,6 +258,8 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Store(command) => store::run(&command),
         Command::Calc(command) => calc::run(&command),
         Command::Influx(command) => influx::run(command),
+        Command::Quarantine(command) => quarantine::run(command),
+        Command::Replay(arguments) => replay::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

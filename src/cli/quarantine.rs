@@ -1,204 +1,226 @@
-//! Steps of registers that are in no interval, until somebody says what they were.
+//! `sunledger quarantine`: rows that a database refuses for good.
 //!
-//! ```text
-//!   ... 4711 4712 │ 3 4 5 ...     the step from 4712 to 3 is no energy, and is listed here
-//! ```
+//! Not the steps of counters that are in no interval: these are in `meter-event list`.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use serde_json::{Value as Json, json};
+use serde::Serialize;
 
-use super::recompute::channel_name;
-use crate::app::recompute::Recomputed;
-use crate::config::Setup;
-use crate::domain::counter::Excluded;
-use crate::domain::event::{MeterEvent, What, standing};
-use crate::domain::interval::{CLOSE_AFTER_S, Channel};
-use crate::domain::meter::Park;
-use crate::domain::provenance::Made;
-use crate::domain::time::{rfc3339, slot};
-use crate::engine::book::{Quarantined, quarantined};
-use crate::store::{LedgerReader, StoreError, place};
+use super::influx::{self, Target};
+use super::{FINDING, Failure, IO, UNAVAILABLE, USAGE, print};
+use crate::config;
+use crate::sink::again::retry;
+use crate::sink::quarantine::{Aside, Quarantine};
 
-/// A step, and what is known of it.
-pub(super) struct Listed {
-    meter: Arc<str>,
-    step: Quarantined,
-    /// The event that says what it was.
-    event: Option<u64>,
-    /// Whether the books have it: the interval of the event rests on a person's word.
-    is_booked: bool,
+/// Commands for rows that were set aside.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// List the rows with the server's words
+    List(ListArguments),
+    /// Send rows again and take out what is stored
+    Retry(RetryArguments),
+    /// Delete rows
+    Drop(DropArguments),
 }
 
-/// Every step in quarantine, by meter; none where there are no books yet.
-pub(super) fn all(setup: &Setup, events: &[MeterEvent]) -> Result<Vec<Listed>, StoreError> {
-    let dir = &setup.store.dir;
-    if !place::ledger_file(dir).is_file() {
-        return Ok(Vec::new());
-    }
-    let standing = standing(events);
-    let mut all = Vec::new();
-    let ledger = LedgerReader::open(dir)?;
-    for (meter, json) in ledger.states()? {
-        let Some(index) = setup.park.meter(&meter) else {
-            continue;
-        };
-        let Some(meter) = setup.park.meters.get(index) else {
-            continue;
-        };
-        for step in quarantined(&json) {
-            let event = decides(&standing, &meter.id, step.channel, &step.step);
-            all.push(Listed {
-                meter: Arc::clone(&meter.id),
-                event: event.map(|event| event.number),
-                is_booked: match event {
-                    Some(event) => is_booked(&ledger, setup, event)?,
-                    None => false,
-                },
-                step,
-            });
-        }
-    }
-    Ok(all)
+/// Arguments of `quarantine list`.
+#[derive(Debug, clap::Args)]
+pub struct ListArguments {
+    #[command(flatten)]
+    target: Target,
 }
 
-/// The event that says what a step was: one that lies in it, or a correction of all of it.
-fn decides<'a>(
-    standing: &'a [MeterEvent],
-    meter: &str,
-    channel: Channel,
-    step: &Excluded,
-) -> Option<&'a MeterEvent> {
-    let (before, after) = (step.before.0, step.after.0);
-    let says = |event: &&MeterEvent| {
-        let at = event.at.as_millisecond();
-        match event.what {
-            What::Correction { until, .. } => at <= before && after <= until.as_millisecond(),
-            _ => event.breaks().is_some() && (before + 1..=after).contains(&at),
-        }
+/// Arguments of `quarantine retry`.
+#[derive(Debug, clap::Args)]
+pub struct RetryArguments {
+    #[command(flatten)]
+    target: Target,
+    /// Only this row, by its number in the list; may be repeated [default: all]
+    #[arg(long, value_name = "ID")]
+    row: Vec<String>,
+}
+
+/// Arguments of `quarantine drop`.
+#[derive(Debug, clap::Args)]
+pub struct DropArguments {
+    #[command(flatten)]
+    target: Target,
+    /// This row, by its number in the list; may be repeated
+    #[arg(long, value_name = "ID", conflicts_with = "yes")]
+    row: Vec<String>,
+    /// All rows of the sink
+    #[arg(long)]
+    yes: bool,
+}
+
+/// A row in the list.
+#[derive(Debug, Serialize)]
+struct Listed<'a> {
+    sink: &'a str,
+    id: String,
+    #[serde(flatten)]
+    aside: &'a Aside,
+}
+
+/// What a command did.
+#[derive(Debug, Serialize)]
+struct Done<'a> {
+    sink: &'a str,
+    stored: usize,
+    dropped: usize,
+    refused: usize,
+    left: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stopped: Option<&'a str>,
+}
+
+/// The number of a row, which stays the same while others come and go.
+fn id(aside: &Aside) -> String {
+    let text = format!("{}\n{}\n{}", aside.at, aside.words, aside.row);
+    format!("{:08x}", crc32c::crc32c(text.as_bytes()))
+}
+
+/// Runs a command.
+///
+/// # Errors
+///
+/// [`USAGE`] for a row that is not there, [`FINDING`] where rows are refused again,
+/// [`UNAVAILABLE`] where the server does not answer.
+pub fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::List(arguments) => list(&arguments.target),
+        Command::Retry(arguments) => again(&arguments),
+        Command::Drop(arguments) => remove(&arguments),
+    }
+}
+
+fn disk(error: std::io::Error) -> Failure {
+    Failure::new(IO, format!("the quarantine: {error}"))
+}
+
+fn list(target: &Target) -> Result<(), Failure> {
+    let names: Vec<String> = match &target.sink {
+        Some(_) => vec![influx::chosen(target)?.1.name],
+        None => config::load(&target.file.config)?
+            .sinks
+            .into_iter()
+            .map(|sink| sink.name)
+            .collect(),
     };
-    let of = standing
-        .iter()
-        .filter(|event| *event.meter == *meter && event.channel == channel);
-    // What a correction says stands above all others.
-    of.filter(says).max_by_key(|event| event.breaks().is_none())
+    let dir = config::load(&target.file.config)?
+        .store
+        .dir
+        .join("quarantine");
+    let mut all = Vec::new();
+    for name in &names {
+        let rows = Quarantine::new(&dir, name).list().map_err(disk)?;
+        all.extend(rows.into_iter().map(|aside| (name, aside)));
+    }
+    if target.json {
+        let list = all.iter().map(|(sink, aside)| Listed {
+            sink,
+            id: id(aside),
+            aside,
+        });
+        let list: Vec<_> = list.collect();
+        let document = serde_json::to_string_pretty(&list).unwrap_or_default();
+        return print(&format!("{document}\n"));
+    }
+    if all.is_empty() {
+        return print("No row is set aside.\n");
+    }
+    let mut text = String::new();
+    let mut said = None;
+    for (sink, aside) in &all {
+        let heading = (sink, &aside.at, &aside.words);
+        if said != Some(heading) {
+            text.push_str(&format!("sink {sink}, {}: {}\n", aside.at, aside.words));
+            said = Some(heading);
+        }
+        text.push_str(&format!("  {}  {}\n", id(aside), aside.row));
+    }
+    print(&text)
 }
 
-/// Whether the interval in which an event lies was computed with it. One that lies beyond
-/// the journal changes nothing, and neither does a reset without a last reading.
-fn is_booked(ledger: &LedgerReader, setup: &Setup, event: &MeterEvent) -> Result<bool, StoreError> {
-    let park = &setup.park;
-    let interval = slot(event.at, &park.time_zone, park.settlement_minutes);
-    let entries = ledger.entries(interval.start, interval.end)?;
-    Ok(entries.iter().any(|entry| {
-        entry.meter == event.meter
-            && entry.channel == event.channel
-            && entry.made.rests_on(Made::MANUAL)
-    }))
-}
-
-/// Why an event that was entered has not changed the number of its interval, with what to
-/// do; nothing where it has, or will when the interval closes.
-pub(super) fn left_undone(
-    event: &MeterEvent,
-    events: &[MeterEvent],
-    done: &Recomputed,
-    park: &Park,
-) -> Option<String> {
-    let zone = &park.time_zone;
-    let meter = &event.meter;
-    let remedy = format!(
-        "say what flowed: sunledger meter-event add correction --meter {meter} --at … --until … \
-         --energy …"
-    );
-    if let Some(first) = done.withdrawn.first() {
-        return Some(format!(
-            "{} intervals from {} on keep the value that was withdrawn: neither the journal nor \
-             the ledger knows what was measured; {remedy}",
-            done.withdrawn.len(),
-            rfc3339(first.span.start, zone)
+/// The rows of these numbers; all where none is named.
+fn selected(rows: Vec<Aside>, ids: &[String]) -> Result<Vec<Aside>, Failure> {
+    if ids.is_empty() {
+        return Ok(rows);
+    }
+    let known: HashSet<String> = rows.iter().map(id).collect();
+    if let Some(unknown) = ids.iter().find(|id| !known.contains(*id)) {
+        return Err(Failure::new(
+            USAGE,
+            format!("there is no row `{unknown}`; sunledger quarantine list shows them"),
         ));
     }
-    // What was withdrawn says of which kind it was.
-    let of = match event.what {
-        What::Withdrawn { of } => events.iter().find(|other| other.number == of)?,
-        _ => event,
+    Ok(rows
+        .into_iter()
+        .filter(|aside| ids.contains(&id(aside)))
+        .collect())
+}
+
+fn again(arguments: &RetryArguments) -> Result<(), Failure> {
+    let target = &arguments.target;
+    let (found, sink) = influx::chosen(target)?;
+    let settings = influx::settings(&found, &sink)?;
+    let quarantine = Quarantine::new(&settings.quarantine_dir, &settings.name);
+    let rows = selected(quarantine.list().map_err(disk)?, &arguments.row)?;
+    let retried = influx::wait(retry(&settings, rows))?;
+    let taken = quarantine.take_out(|aside| retried.stored.contains(aside));
+    let done = Done {
+        sink: &sink.name,
+        stored: taken.map_err(disk)?,
+        dropped: 0,
+        refused: retried.refused.len(),
+        left: quarantine.list().map_err(disk)?.len(),
+        stopped: retried.stopped.as_deref(),
     };
-    of.breaks()?;
-    let interval = slot(of.at, zone, park.settlement_minutes);
-    let is_over = interval.end.as_second() + CLOSE_AFTER_S <= event.entered.as_second();
-    let key = (interval, Arc::clone(meter), of.channel);
-    (is_over && !done.again.contains(&key)).then(|| {
-        format!(
-            "the interval from {} stays as it is: the journal does not reach to the readings \
-             around the event; {remedy}",
-            rfc3339(interval.start, zone)
-        )
-    })
+    let mut text = format!(
+        "{} rows are stored, {} are refused again, {} are left\n",
+        done.stored, done.refused, done.left
+    );
+    for aside in retried.refused.iter().take(20) {
+        text.push_str(&format!("  {}: {}\n", aside.row, aside.words));
+    }
+    influx::show(target.json, &done, text)?;
+    match (&retried.stopped, retried.refused.is_empty()) {
+        (Some(words), _) => Err(Failure::new(
+            UNAVAILABLE,
+            format!("not all were tried: {words}"),
+        )),
+        (None, false) => Err(Failure::new(FINDING, "rows are refused again; they stay")),
+        (None, true) => Ok(()),
+    }
 }
 
-fn at(ms: i64, zone: &TimeZone) -> String {
-    Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |at| rfc3339(at, zone))
-}
-
-impl Listed {
-    fn state(&self) -> &'static str {
-        match (self.step.held, self.is_booked) {
-            (true, _) => "held",
-            (false, false) => "excluded",
-            (false, true) => "decided",
-        }
-    }
-
-    /// In a line, with what to do.
-    pub(super) fn line(&self, zone: &TimeZone) -> String {
-        let Excluded {
-            before,
-            after,
-            unit,
-        } = self.step.step;
-        let remedy = match (self.step.held, self.event) {
-            (true, _) => "held back until it comes back or goes on from there".to_owned(),
-            (false, Some(number)) if self.is_booked => format!("decided by event {number}"),
-            (false, Some(number)) => format!(
-                "excluded: the books do not have event {number}, or it says no last reading; \
-                 recompute the day, or say what flowed: sunledger meter-event add correction \
-                 --meter {} --at …",
-                self.meter
+fn remove(arguments: &DropArguments) -> Result<(), Failure> {
+    let target = &arguments.target;
+    let (found, sink) = influx::chosen(target)?;
+    let quarantine = Quarantine::new(&found.store.dir.join("quarantine"), &sink.name);
+    let rows = quarantine.list().map_err(disk)?;
+    if arguments.row.is_empty() && !arguments.yes {
+        return Err(Failure::new(
+            USAGE,
+            format!(
+                "{} rows of sink `{}` would be lost: name them with --row ID, or say --yes for all",
+                rows.len(),
+                sink.name
             ),
-            (false, None) => format!(
-                "excluded; say what happened: sunledger meter-event add exchange --meter {} --at …",
-                self.meter
-            ),
-        };
-        format!(
-            "{} {}  {} at {} -> {} at {} (a count is {} Wh)  {remedy}\n",
-            self.meter,
-            channel_name(self.step.channel),
-            before.1,
-            at(before.0, zone),
-            after.1,
-            at(after.0, zone),
-            unit.as_watt_hours(),
-        )
+        ));
     }
-
-    pub(super) fn json(&self, zone: &TimeZone) -> Json {
-        let Excluded {
-            before,
-            after,
-            unit,
-        } = self.step.step;
-        json!({
-            "meter": self.meter,
-            "channel": channel_name(self.step.channel),
-            "state": self.state(),
-            "decided_by": self.event.filter(|_| self.is_booked),
-            "before": { "at": at(before.0, zone), "count": before.1 },
-            "after": { "at": at(after.0, zone), "count": after.1 },
-            "count_wh": unit.as_watt_hours(),
-        })
-    }
+    let goes: HashSet<Aside> = selected(rows, &arguments.row)?.into_iter().collect();
+    let dropped = quarantine
+        .take_out(|aside| goes.contains(aside))
+        .map_err(disk)?;
+    let done = Done {
+        sink: &sink.name,
+        stored: 0,
+        dropped,
+        refused: 0,
+        left: quarantine.list().map_err(disk)?.len(),
+        stopped: None,
+    };
+    let text = format!("{dropped} rows are dropped, {} are left\n", done.left);
+    influx::show(target.json, &done, text)
 }

@@ -4,11 +4,7 @@ use std::path::PathBuf;
 
 use super::check::is_name;
 use super::read::{Table, list};
-use super::{InfluxSetup, SecretSource};
-
-/// Values a second of a backlog unless a sink says otherwise: a day of 10,000 values a
-/// second is out within half an hour, if the receiver takes it.
-const BACKLOG_RATE: u64 = 500_000;
+use super::{InfluxSetup, SecretSource, database};
 
 /// Names that meters may refer to, with whether the endpoint itself was right:
 /// a meter on a bus with a mistake is not a mistake of the meter.
@@ -65,7 +61,7 @@ pub(super) fn secret(table: &Table<'_>, key: &str) -> Option<SecretSource> {
 /// Sinks with their tables, not read yet.
 pub type Unread<'a> = Vec<(String, Table<'a>)>;
 
-/// `[sink.NAME.influx]`, and the tables `[sink.NAME.mqtt]`.
+/// `[sink.NAME.KIND]`, and the tables `[sink.NAME.mqtt]`.
 pub fn sinks<'a>(root: &Table<'a>) -> (Vec<InfluxSetup>, Unread<'a>) {
     let (mut sinks, mut publishers) = (Vec::new(), Vec::new());
     if !root.has("sink") {
@@ -73,7 +69,8 @@ pub fn sinks<'a>(root: &Table<'a>) -> (Vec<InfluxSetup>, Unread<'a>) {
     }
     for (sink, table) in root.named("sink") {
         checked_name(&table, sink);
-        let chosen = table.choice(&["influx", "mqtt"]);
+        let kinds = [&database::KINDS[..], &["mqtt"]].concat();
+        let chosen = table.choice(&kinds);
         table.finish();
         let Some((kind, inner)) = chosen else {
             continue;
@@ -82,53 +79,10 @@ pub fn sinks<'a>(root: &Table<'a>) -> (Vec<InfluxSetup>, Unread<'a>) {
             publishers.push((sink.to_owned(), inner));
             continue;
         }
-        inner.required("url", "http://127.0.0.1:8086");
-        let url = inner.parsed("url", "http://127.0.0.1:8086", url);
-        let org = inner.required("org", "park").map(str::to_owned);
-        let bucket = inner.required("bucket", "energy").map(str::to_owned);
-        let token = secret(&inner, "token");
-        let ca_file = inner
-            .text("ca_file", "/etc/sunledger/ca.pem")
-            .map(PathBuf::from);
-        let backlog_rate = inner
-            .integer("backlog_values_per_s", 1_000, 100_000_000)
-            .and_then(|rate| u64::try_from(rate).ok())
-            .unwrap_or(BACKLOG_RATE);
-        inner.finish();
-        if let (Some(url), Some(org), Some(bucket), Some(token)) = (url, org, bucket, token) {
-            sinks.push(InfluxSetup {
-                name: sink.to_owned(),
-                url,
-                org,
-                bucket,
-                token,
-                ca_file,
-                backlog_rate,
-            });
-        }
+        let read = database::database(kind, sink, &inner, &sinks);
+        sinks.extend(read);
     }
     (sinks, publishers)
-}
-
-fn url(text: &str) -> Result<String, (String, String)> {
-    let remedy =
-        "such as \"http://127.0.0.1:8086\" or \"https://db.example.org/influx\"".to_owned();
-    let rest = text
-        .strip_prefix("http://")
-        .or_else(|| text.strip_prefix("https://"));
-    let host = rest
-        .and_then(|rest| rest.split('/').next())
-        .unwrap_or_default();
-    if host.is_empty() || text.contains(char::is_whitespace) || text.contains(['?', '#']) {
-        return Err((format!("`{text}` is not a URL of a server"), remedy));
-    }
-    if host.contains('@') {
-        return Err((
-            "holds a user or password".to_owned(),
-            "use `token`".to_owned(),
-        ));
-    }
-    Ok(text.to_owned())
 }
 
 /// A name among the known ones, or what is wrong with it.

@@ -17,6 +17,7 @@ mod carbon;
 pub mod check;
 pub mod checks;
 mod compensation;
+pub mod database;
 mod derived;
 mod doubled;
 pub mod endpoint;
@@ -51,6 +52,7 @@ use crate::domain::settlement::Settlement;
 use crate::source::{modbus, mqtt};
 use crate::sys::secret::Secret;
 
+pub use database::InfluxSetup;
 pub use read::Problem;
 
 /// Where a secret is.
@@ -129,25 +131,6 @@ pub struct WebSetup {
     pub listen: std::net::SocketAddr,
     /// Further names under which it may be asked for.
     pub hosts: Vec<String>,
-}
-
-/// An InfluxDB to deliver to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InfluxSetup {
-    /// Name of the sink.
-    pub name: String,
-    /// Base URL, a path kept.
-    pub url: String,
-    /// Organisation.
-    pub org: String,
-    /// Bucket.
-    pub bucket: String,
-    /// Where the token is.
-    pub token: SecretSource,
-    /// A certificate authority beside the system's.
-    pub ca_file: Option<PathBuf>,
-    /// Values a second of a backlog, at most.
-    pub backlog_rate: u64,
 }
 
 /// A broker to publish to.

@@ -1,35 +1,43 @@
-//! What an answer of the write API means. Pure: `now` is an argument.
+//! What an answer of a write API means. Pure: `now` is an argument.
 //!
 //! | answer | means |
 //! |---|---|
 //! | 204 | stored, the only answer that says so |
-//! | another 2xx, 3xx | not InfluxDB that answers (a captive portal, a proxy): hold |
-//! | 400, 422 with InfluxDB's words | some row is refused: find it |
-//! | 400, 422 without | not InfluxDB that answers: hold |
+//! | 200, empty, with InfluxDB's own header | stored, from InfluxDB 1 alone |
+//! | another 2xx, 3xx | not the database that answers (a captive portal, a proxy): hold |
+//! | 400, 422 in the database's words | some row is refused: find it |
+//! | 400, 422 without | not the database that answers: hold |
 //! | 401, 403, 404, the rest of 4xx | an operator's fault: hold |
 //! | 413 | too large: halve |
 //! | 429, 5xx | later |
 //! | 500 `field type conflict` | a row is refused; servers before 2.0 say it so |
 //!
-//! To hold is to keep the data, raise an alarm and try again later.
+//! | refused by | the other rows |
+//! |---|---|
+//! | InfluxDB 1, 400 `partial write` | stored |
+//! | InfluxDB 1, 400 otherwise | not stored |
+//! | InfluxDB 2, 400 | not stored |
+//! | InfluxDB 2, 422 | stored |
+//! | InfluxDB 3, 400 with line numbers | stored, where it names fewer than it can |
+//! | InfluxDB 3, 422 | a limit of the database: hold |
+//! | VictoriaMetrics, 400 | not known |
+//!
+//! To hold is to keep the data, raise an alarm and try again later. A lasting 500 for one
+//! series is told from a server in trouble in [`suspect`](super::suspect).
 
 use std::time::Duration;
 
 use jiff::Timestamp;
+
+use super::dialect::Dialect;
 
 /// What to do after an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// Every row is stored.
     Stored,
-    /// At least one row is refused for good, in the server's words. With
-    /// `rest_stored` the others may be stored already.
-    Refused {
-        /// What the server says.
-        words: String,
-        /// 422: the rows it does not refuse are stored.
-        rest_stored: bool,
-    },
+    /// At least one row is refused for good.
+    Refused(Refused),
     /// The request is too large.
     TooLarge,
     /// The server asks for patience.
@@ -38,12 +46,39 @@ pub enum Answer {
         words: String,
         /// How long, if it says so.
         after: Option<Duration>,
+        /// Whether it failed inside, which may be for one of the rows: 500.
+        inside: bool,
     },
     /// Somebody has to set something right.
     Hold {
         /// What is wrong.
         words: String,
     },
+}
+
+/// What a server says of rows that it refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Its words.
+    pub words: String,
+    /// The rows that it does not refuse are stored.
+    pub rest_stored: bool,
+    /// Each refused row, counted from 0, with its own words; empty where it names none
+    /// or may have named only some.
+    pub named: Vec<(usize, String)>,
+}
+
+/// An answer as it came.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Came<'a> {
+    /// Its status.
+    pub status: u16,
+    /// Its `Retry-After` header.
+    pub retry_after: Option<&'a str>,
+    /// Whether it has the header in which InfluxDB tells its version.
+    pub from_influx: bool,
+    /// Its text.
+    pub body: &'a str,
 }
 
 /// Longest wait that a server's `Retry-After` is followed for: a clock that is
@@ -53,47 +88,94 @@ pub const LONGEST_WAIT: Duration = Duration::from_secs(600);
 /// Words kept of an answer: enough for a person, bounded for the log.
 const WORDS: usize = 600;
 
-/// What the answer `status` with its `Retry-After` header and `body` means.
+/// Most rows that InfluxDB 3 names in one answer; with as many there may be more.
+const MOST_NAMED: usize = 100;
+
+/// What an answer means.
 #[must_use]
-pub fn classify(status: u16, retry_after: Option<&str>, body: &str, now: Timestamp) -> Answer {
-    let influx = influx_words(body);
-    let said = influx.clone().unwrap_or_else(|| one_line(body));
+pub fn classify(dialect: &Dialect, came: &Came<'_>, now: Timestamp) -> Answer {
+    let status = came.status;
+    let own = own_words(dialect, came.body);
+    let said = own.clone().unwrap_or_else(|| one_line(came.body));
     let words = if said.is_empty() {
         format!("status {status}")
     } else {
         format!("status {status}: {said}")
     };
-    let conflict = said.contains("field type conflict");
+    let influx1 = matches!(dialect, Dialect::Influx1 { .. });
+    let influx3 = matches!(dialect, Dialect::Influx3 { .. });
     match status {
         204 => Answer::Stored,
-        400 | 422 if influx.is_some() => Answer::Refused {
+        200 if influx1 && came.from_influx && came.body.is_empty() => Answer::Stored,
+        422 if influx3 => Answer::Hold { words },
+        400 | 422 if own.is_some() => Answer::Refused(Refused {
+            rest_stored: match dialect {
+                Dialect::Influx1 { .. } => said.starts_with("partial write"),
+                Dialect::Influx2 { .. } => status == 422,
+                Dialect::Influx3 { .. } | Dialect::VictoriaMetrics => false,
+            },
+            named: if influx3 {
+                named(came.body)
+            } else {
+                Vec::new()
+            },
             words,
-            rest_stored: status == 422,
-        },
-        500 if conflict && influx.is_some() => Answer::Refused {
+        }),
+        500 if said.contains("field type conflict") && own.is_some() => Answer::Refused(Refused {
             words,
             rest_stored: false,
-        },
+            named: Vec::new(),
+        }),
         413 => Answer::TooLarge,
         429 | 500..=599 => Answer::Later {
             words,
-            after: retry_after.and_then(|text| wait(text, now)),
+            after: came.retry_after.and_then(|text| wait(text, now)),
+            inside: status == 500,
         },
         200..=399 | 400 | 422 => Answer::Hold {
-            words: format!("this is not InfluxDB's answer: {words}"),
+            words: format!("this is not {}'s answer: {words}", dialect.name()),
         },
         _ => Answer::Hold { words },
     }
 }
 
-/// The message in InfluxDB's JSON; none where something else answered.
-fn influx_words(body: &str) -> Option<String> {
+/// The database's own words; none where something else answered.
+fn own_words(dialect: &Dialect, body: &str) -> Option<String> {
+    if *dialect == Dialect::VictoriaMetrics {
+        // It writes plain text, which names the request it is about.
+        let its = body.contains("remoteAddr") || body.contains("cannot ");
+        return (its && !body.trim_start().starts_with('<')).then(|| one_line(body));
+    }
     let json: serde_json::Value = serde_json::from_str(body).ok()?;
     let message = json
         .get("message")
         .or_else(|| json.get("error"))?
         .as_str()?;
     Some(one_line(message))
+}
+
+/// The rows that InfluxDB 3 names; none where it may have named only some.
+fn named(body: &str) -> Vec<(usize, String)> {
+    let json: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+    let list = match json.get("data") {
+        Some(serde_json::Value::Array(list)) => list.as_slice(),
+        Some(one @ serde_json::Value::Object(_)) => std::slice::from_ref(one),
+        _ => return Vec::new(),
+    };
+    let row = |entry: &serde_json::Value| {
+        let number = entry.get("line_number")?.as_u64()?;
+        let words = entry.get("error_message")?.as_str()?;
+        let place = usize::try_from(number).ok()?.checked_sub(1)?;
+        Some((place, one_line(words)))
+    };
+    let mut rows: Vec<_> = list.iter().filter_map(row).collect();
+    // One entry that is not understood could be one row too few.
+    if rows.len() != list.len() || rows.len() >= MOST_NAMED {
+        return Vec::new();
+    }
+    rows.sort();
+    rows.dedup_by_key(|(place, _)| *place);
+    rows
 }
 
 /// Text of a server on one bounded line.
@@ -156,18 +238,51 @@ mod tests {
     const CONFLICT: &str = r#"{"code":"unprocessable entity","message":"failure writing points to database: partial write: field type conflict: input field \"power_w\" is type integer, already exists as type float dropped=1"}"#;
     const PORTAL: &str = "<html><body>Please log in</body></html>";
 
+    const PARTIAL: &str = r#"{"error":"partial write: field type conflict: input field \"power_w\" on measurement \"e\" is type integer, already exists as type float dropped=1"}"#;
+    const NAMED: &str = r#"{"error":"partial write of line protocol occurred","data":[{"original_line":"x","line_number":7,"error_message":"no fields"},{"original_line":"y","line_number":2,"error_message":"invalid\ncolumn type"}]}"#;
+    const VICTORIA: &str =
+        "remoteAddr: \"127.0.0.1:4\"; requestURI: /write; cannot read data: unexpected EOF";
+
+    fn influx1() -> Dialect {
+        Dialect::Influx1 {
+            database: "energy".to_owned(),
+            retention_policy: None,
+        }
+    }
+
+    fn influx2() -> Dialect {
+        Dialect::Influx2 {
+            org: "park".to_owned(),
+            bucket: "energy".to_owned(),
+        }
+    }
+
+    fn influx3() -> Dialect {
+        Dialect::Influx3 {
+            database: "energy".to_owned(),
+        }
+    }
+
     fn now() -> Timestamp {
         "2026-06-03T06:00:00Z".parse().unwrap()
     }
 
-    /// The kind of an answer in one word.
-    fn kind(status: u16, after: Option<&str>, body: &str) -> String {
-        match classify(status, after, body, now()) {
+    /// The kind of an answer in a few words.
+    fn kind(dialect: &Dialect, came: Came<'_>) -> String {
+        match classify(dialect, &came, now()) {
             Answer::Stored => "stored".into(),
-            Answer::Refused {
-                rest_stored: true, ..
-            } => "refused, rest stored".into(),
-            Answer::Refused { .. } => "refused".into(),
+            Answer::Refused(refused) => {
+                let rest = if refused.rest_stored {
+                    ", rest stored"
+                } else {
+                    ""
+                };
+                let named = refused
+                    .named
+                    .iter()
+                    .map(|(place, words)| format!(", {place} {words}"));
+                format!("refused{rest}{}", named.collect::<String>())
+            }
             Answer::TooLarge => "too large".into(),
             Answer::Later { after: None, .. } => "later".into(),
             Answer::Later {
@@ -177,8 +292,17 @@ mod tests {
         }
     }
 
+    fn came<'a>(status: u16, retry_after: Option<&'a str>, body: &'a str) -> Came<'a> {
+        Came {
+            status,
+            retry_after,
+            from_influx: false,
+            body,
+        }
+    }
+
     #[test]
-    fn answers() {
+    fn answers_of_influxdb_2() {
         let date = Some("Wed, 03 Jun 2026 06:00:30 GMT");
         let past = Some("Wed, 03 Jun 2026 05:00:30 GMT");
         #[rustfmt::skip]
@@ -218,7 +342,7 @@ mod tests {
         ];
         for (status, after, body, means) in cases {
             assert_eq!(
-                kind(status, after, body),
+                kind(&influx2(), came(status, after, body)),
                 means,
                 "{status} {after:?} {body}"
             );
@@ -226,9 +350,66 @@ mod tests {
     }
 
     #[test]
+    fn answers_of_the_others() {
+        let many: Vec<String> = (1..=100)
+            .map(|n| format!(r#"{{"line_number":{n},"error_message":"no"}}"#))
+            .collect();
+        let hundred = format!(r#"{{"error":"partial write","data":[{}]}}"#, many.join(","));
+        let strange = r#"{"error":"partial write","data":[{"line_number":1,"error_message":"no"},{"line":2}]}"#;
+        let one = r#"{"error":"parsing failed","data":{"original_line":"x","line_number":1,"error_message":"no"}}"#;
+        let victoria = Dialect::VictoriaMetrics;
+        #[rustfmt::skip]
+        let cases = [
+            (influx1(),        204, "",         "stored"),
+            (influx1(),        200, "",         "hold"),
+            (influx1(),        200, PORTAL,     "hold"),
+            (influx1(),        400, PARTIAL,    "refused, rest stored"),
+            (influx1(),        400, r#"{"error":"unable to parse 'x': missing fields"}"#, "refused"),
+            (influx1(),        400, PORTAL,     "hold"),
+            (influx1(),        401, r#"{"error":"authorization failed"}"#, "hold"),
+            (influx1(),        404, r#"{"error":"database not found: \"x\""}"#, "hold"),
+            (influx1(),        413, r#"{"error":"Request Entity Too Large"}"#, "too large"),
+            (influx1(),        500, r#"{"error":"timeout"}"#, "later"),
+            (influx1(),        500, PARTIAL,    "refused"),
+            (influx1(),        503, "",         "later"),
+            (influx3(),        204, "",         "stored"),
+            (influx3(),        200, "",         "hold"),
+            (influx3(),        400, NAMED,      "refused, 1 invalid column type, 6 no fields"),
+            (influx3(),        400, one,        "refused, 0 no"),
+            (influx3(),        400, &hundred,   "refused"),
+            (influx3(),        400, strange,    "refused"),
+            (influx3(),        400, PORTAL,     "hold"),
+            (influx3(),        401, "",         "hold"),
+            (influx3(),        403, "",         "hold"),
+            (influx3(),        413, "",         "too large"),
+            (influx3(),        422, NAMED,      "hold"),
+            (influx3(),        429, "",         "later"),
+            (influx3(),        500, "",         "later"),
+            (influx3(),        503, "",         "later"),
+            (victoria.clone(), 204, "",         "stored"),
+            (victoria.clone(), 200, "",         "hold"),
+            (victoria.clone(), 400, VICTORIA,   "refused"),
+            (victoria.clone(), 400, PORTAL,     "hold"),
+            (victoria.clone(), 401, "",         "hold"),
+            (victoria,         503, VICTORIA,   "later"),
+        ];
+        for (dialect, status, body, means) in cases {
+            let answer = kind(&dialect, came(status, None, body));
+            assert_eq!(answer, means, "{dialect:?} {status} {body}");
+        }
+        let own = |body| Came {
+            from_influx: true,
+            ..came(200, None, body)
+        };
+        assert_eq!(kind(&influx1(), own("")), "stored");
+        assert_eq!(kind(&influx1(), own("x")), "hold");
+        assert_eq!(kind(&influx2(), own("")), "hold");
+    }
+
+    #[test]
     fn the_words_of_the_server_are_kept_on_one_line() {
         let body = r#"{"code":"not found","message":"bucket \"energy\"\nnot found"}"#;
-        let Answer::Hold { words } = classify(404, None, body, now()) else {
+        let Answer::Hold { words } = classify(&influx2(), &came(404, None, body), now()) else {
             panic!("404 holds");
         };
         assert_eq!(words, r#"status 404: bucket "energy" not found"#);

@@ -108,8 +108,8 @@ pub async fn audit<S: BlockSource>(
     let relay = Relay::open(settings).await?;
     let mut source = Lent::new(source);
     let mut audit = Audit {
+        bucket: relay.bucket.clone(),
         relay,
-        bucket: settings.bucket.clone(),
         period: from.as_millisecond()..to.as_millisecond(),
         names: Names::default(),
         window: HashMap::new(),

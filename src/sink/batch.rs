@@ -87,6 +87,29 @@ impl Batch {
         self.text.get(start..end).unwrap_or("")
     }
 
+    /// The batch without the rows for which `why` has words, and these rows with theirs.
+    #[must_use]
+    pub fn without(&self, why: impl Fn(&str) -> Option<String>) -> (Self, Vec<(String, String)>) {
+        let (mut rest, mut out) = (Self::default(), Vec::new());
+        let mut row = 0;
+        for part in &self.blocks {
+            while row < part.end {
+                let text = self.rows(&(row..row + 1));
+                match why(text) {
+                    Some(words) => out.push((text.to_owned(), words)),
+                    None => {
+                        rest.text.push_str(text);
+                        rest.ends.push(rest.text.len());
+                    }
+                }
+                row += 1;
+            }
+            let end = rest.ends.len();
+            rest.blocks.push(Part { end, ..*part });
+        }
+        (rest, out)
+    }
+
     /// How many rows from `from` on are within `bytes` and [`MAX_LINES`].
     #[must_use]
     pub fn fits(&self, from: usize, bytes: usize) -> usize {
@@ -263,6 +286,27 @@ mod tests {
         assert_eq!(batch.fits(0, 3 * one), 3);
         assert_eq!(batch.fits(0, 1), 0);
         assert_eq!(batch.rows(&(11_999..12_000)), "m a=11999i 1\n");
+    }
+
+    #[test]
+    fn rows_are_taken_out_of_a_batch_and_its_blocks_stay() {
+        let mut batch = Batch::default();
+        for seq in 1..=3 {
+            batch.push(&block(seq, 2));
+        }
+        let (rest, out) = batch.without(|row| row.contains(" 2\n").then(|| "no".to_owned()));
+        assert_eq!(
+            rest.rows(&(0..4)),
+            "m a=0i 1\nm a=1i 1\nm a=0i 3\nm a=1i 3\n"
+        );
+        let ends: Vec<_> = rest
+            .blocks()
+            .iter()
+            .map(|part| (part.seq, part.end))
+            .collect();
+        assert_eq!(ends, [(1, 2), (2, 2), (3, 4)]);
+        let rows: Vec<_> = out.iter().map(|(row, _)| row.as_str()).collect();
+        assert_eq!(rows, ["m a=0i 2\n", "m a=1i 2\n"]);
     }
 
     #[test]

@@ -8,20 +8,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use tracing::{debug, info, warn};
 
-use super::answer::{self, Answer};
+use super::answer::{self, Answer, Came};
 use super::batch::MAX_BYTES;
-use super::gate::Gate;
+use super::gate::{Gate, Pass};
 use super::http;
 use super::influx::Settings;
 use super::stats::SinkStats;
 use crate::sys::clock;
 use crate::sys::secret::Secret;
 
-/// Most that is read of an answer: its first words are enough.
-const ANSWER_BYTES: usize = 16 * 1024;
+/// Most that is read of an answer: a hundred rows that InfluxDB 3 names, each of the
+/// longest that there is. Of one that is longer no row is known, and it is searched for.
+const ANSWER_BYTES: usize = 256 * 1024;
 
 /// Where trouble lies: one lane may go on while the other waits for a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +68,7 @@ pub struct Courier {
     pub stats: Arc<SinkStats>,
     /// When a request may go.
     pub gate: Gate,
-    token: Mutex<Secret>,
+    secret: Mutex<Option<Secret>>,
     /// The client and the address of the write API, once they could be set up.
     way: Mutex<Option<(reqwest::Client, reqwest::Url)>>,
     /// Text that the server has not refused as too large.
@@ -86,7 +87,7 @@ impl Courier {
     pub fn new(settings: Settings, stats: Arc<SinkStats>) -> Self {
         Self {
             gate: Gate::new(&settings.name),
-            token: Mutex::new(settings.token.clone()),
+            secret: Mutex::new(settings.login.secret.clone()),
             settings,
             stats,
             way: Mutex::new(None),
@@ -117,19 +118,10 @@ impl Courier {
             return Ok(way.clone());
         }
         let base = http::address(&self.settings.url)?;
-        let client = http::client(&base, self.settings.ca_file.as_ref())?;
-        let way = (client, self.write_url(&base));
+        let client = http::client(&base, &self.settings.trust)?;
+        let way = (client, self.settings.dialect.write_url(&base));
         *held(&self.way) = Some(way.clone());
         Ok(way)
-    }
-
-    fn write_url(&self, base: &reqwest::Url) -> reqwest::Url {
-        let mut url = http::below(base, "/api/v2/write");
-        url.query_pairs_mut()
-            .append_pair("org", &self.settings.org)
-            .append_pair("bucket", &self.settings.bucket)
-            .append_pair("precision", "ms");
-        url
     }
 
     /// Posts packed rows once.
@@ -140,33 +132,45 @@ impl Courier {
     pub async fn post(&self, body: Bytes) -> Result<Answer, Unsent> {
         let no_way = |error: http::WayError| Unsent::NoWay(http::sentence(&error));
         let (client, url) = self.way().map_err(no_way)?;
-        let token = held(&self.token).clone();
-        let mut header = HeaderValue::from_str(&format!("Token {}", token.expose()))
-            .map_err(|_| Unsent::NoWay("the token has a character that no token has".to_owned()))?;
-        header.set_sensitive(true);
+        let secret = held(&self.secret).clone();
         let size = u64::try_from(body.len()).unwrap_or(u64::MAX);
         let request = client
             .post(url)
-            .header(AUTHORIZATION, header)
             .header(CONTENT_TYPE, "text/plain; charset=utf-8")
             .header(CONTENT_ENCODING, "gzip")
             .body(body);
+        let settings = &self.settings;
+        let request = settings
+            .login
+            .on(request, &settings.dialect, secret.as_ref());
+        let request = match request {
+            Ok(request) => request,
+            Err(words) => {
+                self.read_secret_again().await;
+                return Err(Unsent::NoWay(words));
+            }
+        };
         let answered = match request.send().await {
             Ok(response) => read(response).await,
             Err(error) => Err(error),
         };
-        let code = answered.as_ref().map_or(0, |(status, ..)| *status);
+        let code = answered.as_ref().map_or(0, |heard| heard.status);
         self.stats.with(|numbers| {
             *numbers.requests.entry(code).or_default() += 1;
             numbers.sent_bytes += size;
         });
         match answered {
-            Ok((status, after, text)) => {
-                let words = token.redact(&text);
-                let now = clock::wall();
-                let answer = answer::classify(status, after.as_deref(), &words, now);
-                if matches!(status, 401 | 403) {
-                    self.read_token_again().await;
+            Ok(heard) => {
+                let words = secret.map_or(heard.text.clone(), |secret| secret.redact(&heard.text));
+                let came = Came {
+                    status: heard.status,
+                    retry_after: heard.retry_after.as_deref(),
+                    from_influx: heard.from_influx,
+                    body: &words,
+                };
+                let answer = answer::classify(&self.settings.dialect, &came, clock::wall());
+                if matches!(heard.status, 401 | 403) {
+                    self.read_secret_again().await;
                 }
                 Ok(answer)
             }
@@ -178,18 +182,26 @@ impl Courier {
     }
 
     /// A token that was replaced works without a restart.
-    async fn read_token_again(&self) {
-        let Some(path) = self.settings.token_file.clone() else {
+    async fn read_secret_again(&self) {
+        let Some(path) = self.settings.login.file.clone() else {
             return;
         };
         let read = tokio::task::spawn_blocking(move || std::fs::read_to_string(path)).await;
         if let Ok(Ok(text)) = read {
-            let fresh = Secret::new(&text);
-            let mut token = held(&self.token);
-            if *token != fresh {
+            let fresh = Some(Secret::new(&text));
+            let mut secret = held(&self.secret);
+            if *secret != fresh {
                 info!(sink = self.settings.name, "The token was replaced.");
-                *token = fresh;
+                *secret = fresh;
             }
+        }
+    }
+
+    /// The server has decided about the request of `pass`.
+    pub fn went_well(&self, pass: &Pass) {
+        self.gate.went_well(pass);
+        if self.gate.is_open() {
+            self.clear(Place::Server);
         }
     }
 
@@ -244,13 +256,22 @@ impl Courier {
     }
 }
 
-/// Status, `Retry-After` and the first words of an answer.
-async fn read(mut response: reqwest::Response) -> reqwest::Result<(u16, Option<String>, String)> {
+/// An answer, as far as it is read.
+struct Heard {
+    status: u16,
+    retry_after: Option<String>,
+    from_influx: bool,
+    text: String,
+}
+
+async fn read(mut response: reqwest::Response) -> reqwest::Result<Heard> {
     let status = response.status().as_u16();
-    let after = response.headers().get(RETRY_AFTER);
-    let after = after
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned);
+    let headers = response.headers();
+    let retry_after = headers
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok());
+    let retry_after = retry_after.map(str::to_owned);
+    let from_influx = headers.contains_key("x-influxdb-version");
     let mut text = Vec::new();
     // 204 is stored, whatever becomes of the connection after it.
     if status != 204 {
@@ -261,5 +282,10 @@ async fn read(mut response: reqwest::Response) -> reqwest::Result<(u16, Option<S
         }
     }
     text.truncate(ANSWER_BYTES);
-    Ok((status, after, String::from_utf8_lossy(&text).into_owned()))
+    Ok(Heard {
+        status,
+        retry_after,
+        from_influx,
+        text: String::from_utf8_lossy(&text).into_owned(),
+    })
 }

@@ -7,13 +7,13 @@
 //! this machine never goes through one. Redirects are not followed: a token goes to
 //! the host in the configuration and to no other.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// Time to reach the server: longer than a lost packet or two on a mobile link.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -33,14 +33,19 @@ pub enum WayError {
         /// What is wrong with it.
         fact: String,
     },
-    /// The file of certificates.
-    #[error("CA file {}: {fact}", path.display())]
-    Authority {
+    /// A file of certificates or of a key.
+    #[error("{what} {}: {fact}", path.display())]
+    File {
+        /// What it is for.
+        what: &'static str,
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         fact: String,
     },
+    /// The token.
+    #[error("{0}")]
+    Login(String),
     /// The client does not come about.
     #[error("TLS cannot be set up: {0}")]
     Tls(String),
@@ -67,7 +72,7 @@ pub fn address(text: &str) -> Result<Url, WayError> {
         // The text has a secret in it.
         Err(WayError::Address {
             url: format!("{}://…@{}", url.scheme(), url.host_str().unwrap_or("")),
-            fact: "has a login in it; InfluxDB takes a token".to_owned(),
+            fact: "has a login in it; `token` or `password` is the place for it".to_owned(),
         })
     } else if url.query().is_some() || url.fragment().is_some() {
         Err(refuse("ends in a query; only a path may follow the host"))
@@ -85,14 +90,24 @@ pub fn below(base: &Url, path: &str) -> Url {
     url
 }
 
-/// A client for `url` that trusts the system's certificates and those in `ca_file`.
+/// What TLS needs beside the system's certificates.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Trust {
+    /// Certificates that are trusted beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Our own certificate, with those between it and the authority, and its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// A client for `url` that trusts the system's certificates and those of `trust`, and
+/// shows the certificate of `trust` to a server that asks for one.
 ///
 /// # Errors
 ///
-/// [`WayError`] where the file cannot be read or holds no certificate.
-pub fn client(url: &Url, ca_file: Option<&PathBuf>) -> Result<reqwest::Client, WayError> {
+/// [`WayError`] where a file cannot be read or does not hold what it is for.
+pub fn client(url: &Url, trust: &Trust) -> Result<reqwest::Client, WayError> {
     let mut builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls(ca_file)?)
+        .tls_backend_preconfigured(tls(trust)?)
         .connect_timeout(CONNECT)
         .timeout(REQUEST)
         .pool_idle_timeout(IDLE)
@@ -117,34 +132,52 @@ fn is_this_machine(url: &Url) -> bool {
             .is_ok_and(|address| address.is_loopback())
 }
 
-fn tls(ca_file: Option<&PathBuf>) -> Result<rustls::ClientConfig, WayError> {
+fn tls(trust: &Trust) -> Result<rustls::ClientConfig, WayError> {
     let mut roots = rustls::RootCertStore::empty();
     let native = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(native.certs);
-    if let Some(path) = ca_file {
-        let refuse = |fact: String| WayError::Authority {
-            path: path.clone(),
-            fact,
-        };
-        let mut found = 0;
-        for certificate in
-            CertificateDer::pem_file_iter(path).map_err(|error| refuse(error.to_string()))?
-        {
-            let certificate = certificate.map_err(|error| refuse(error.to_string()))?;
+    if let Some(path) = &trust.ca_file {
+        for certificate in certificates("CA file", path)? {
             let added = roots.add(certificate);
-            added.map_err(|error| refuse(error.to_string()))?;
-            found += 1;
-        }
-        if found == 0 {
-            return Err(refuse("holds no certificate".to_owned()));
+            added.map_err(|error| refuse("CA file", path, error.to_string()))?;
         }
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(rustls::ClientConfig::builder_with_provider(provider)
+    let builder = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| WayError::Tls(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
+        .with_root_certificates(roots);
+    let Some((cert_file, key_file)) = &trust.identity else {
+        return Ok(builder.with_no_client_auth());
+    };
+    let chain = certificates("certificate file", cert_file)?;
+    let refuse_key = |fact: String| refuse("key file", key_file, fact);
+    let key = PrivateKeyDer::from_pem_file(key_file).map_err(|error| match error {
+        pem::Error::NoItemsFound => refuse_key("holds no private key".to_owned()),
+        error => refuse_key(error.to_string()),
+    })?;
+    builder
+        .with_client_auth_cert(chain, key)
+        .map_err(|error| refuse_key(format!("does not go with the certificate: {error}")))
+}
+
+fn refuse(what: &'static str, path: &Path, fact: String) -> WayError {
+    WayError::File {
+        what,
+        path: path.to_owned(),
+        fact,
+    }
+}
+
+/// Every certificate of a file, at least one.
+fn certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, WayError> {
+    let read = |error: pem::Error| refuse(what, path, error.to_string());
+    let all: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(read)?.collect();
+    let all = all.map_err(read)?;
+    if all.is_empty() {
+        return Err(refuse(what, path, "holds no certificate".to_owned()));
+    }
+    Ok(all)
 }
 
 /// An error with its causes, without an address, which may hold what a log should not.
@@ -207,13 +240,29 @@ mod tests {
     }
 
     #[test]
-    fn a_ca_file_without_a_certificate_is_named() {
+    fn a_file_that_does_not_hold_what_it_is_for_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let path = file.path().to_path_buf();
-        let url = address("https://host").unwrap();
-        let words = client(&url, Some(&path)).unwrap_err().to_string();
-        assert!(words.contains("holds no certificate"), "{words}");
+        let empty = file.path().to_path_buf();
         let gone = PathBuf::from("/nowhere/ca.pem");
-        assert!(client(&url, Some(&gone)).is_err());
+        let url = address("https://host").unwrap();
+        let ca = |path: &PathBuf| Trust {
+            ca_file: Some(path.clone()),
+            identity: None,
+        };
+        let own = |path: &PathBuf| Trust {
+            ca_file: None,
+            identity: Some((path.clone(), path.clone())),
+        };
+        #[rustfmt::skip]
+        let cases = [
+            (ca(&empty),  "CA file", "holds no certificate"),
+            (own(&empty), "certificate file", "holds no certificate"),
+            (ca(&gone),   "CA file /nowhere/ca.pem", ""),
+            (own(&gone),  "certificate file /nowhere/ca.pem", ""),
+        ];
+        for (trust, what, fact) in cases {
+            let words = client(&url, &trust).unwrap_err().to_string();
+            assert!(words.starts_with(what) && words.contains(fact), "{words}");
+        }
     }
 }

@@ -7,26 +7,28 @@
 //! nothing.
 //!
 //! Two lanes share what a sink is: the front sends what is new, the rear what was left
-//! behind ([`Progress`]). Each holds one batch in memory and has one request under way.
+//! behind ([`progress`](super::progress)). Each holds one batch in memory and has one request under way.
 //! It waits only inside one future, so a stop drops whatever is under way: nothing is
 //! lost by that, the cursor has not moved.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::sleep;
-use tracing::{info, warn};
+use tracing::info;
 
-use super::answer::{self, Answer};
+use super::answer::{self, Answer, Refused};
+use super::aside::Verdict;
 use super::batch::{Batch, Desk};
-use super::courier::{Courier, Place, Unsent};
+use super::courier::{Place, Unsent};
 use super::gate::Pass;
-use super::progress::Progress;
-use super::quarantine::Quarantine;
-use super::search::{Refusal, Search};
+use super::search::Search;
+use super::shared::{Gone, Shared};
+use super::suspect::TRIES;
 use super::{BlockSource, Lent};
 use crate::sys::clock;
 
@@ -38,89 +40,24 @@ const DISK: Duration = Duration::from_secs(5);
 /// the newest value would be that many seconds late.
 const BEHIND: u64 = 3;
 
-/// The store is gone; there is nothing to read from or report to.
-pub struct Gone;
-
-/// What the two lanes of a sink have in common.
-pub struct Shared {
-    courier: Courier,
-    quarantine: Quarantine,
-    cursor_out: mpsc::Sender<(String, u64)>,
-    work: Mutex<Work>,
-    /// There is something for the rear.
-    left_behind: Notify,
-}
-
-struct Work {
-    progress: Progress,
-    /// Last block whose points are in the backlog.
-    counted: u64,
-}
-
-impl Shared {
-    /// A sink that has everything up to `cursor`.
-    pub fn new(courier: Courier, cursor: u64, cursor_out: mpsc::Sender<(String, u64)>) -> Self {
-        let settings = &courier.settings;
-        Self {
-            quarantine: Quarantine::new(&settings.quarantine_dir, &settings.name),
-            courier,
-            cursor_out,
-            work: Mutex::new(Work {
-                progress: Progress::new(cursor),
-                counted: cursor,
-            }),
-            left_behind: Notify::new(),
-        }
-    }
-
-    fn work(&self) -> MutexGuard<'_, Work> {
-        // Every change is one call that leaves it whole.
-        self.work.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Every block of a lane's range up to `seq` is settled.
-    async fn settled(&self, lane: Place, seq: u64, points: u64) -> Result<(), Gone> {
-        let moved = {
-            let mut work = self.work();
-            let before = work.progress.cursor();
-            let two = work.progress.gap().is_some();
-            match lane {
-                Place::Rear => work.progress.rear_settled(seq),
-                _ => work.progress.front_settled(seq),
-            }
-            if two && work.progress.gap().is_none() {
-                let name = &self.courier.settings.name;
-                info!(sink = name, "The backlog is delivered.");
-            }
-            let cursor = work.progress.cursor();
-            (cursor > before).then_some(cursor)
-        };
-        self.courier.stats.with(|numbers| {
-            numbers.delivered_points += points;
-            numbers.backlog_points = numbers.backlog_points.saturating_sub(points);
-        });
-        let Some(cursor) = moved else { return Ok(()) };
-        let moved = (self.courier.settings.name.clone(), cursor);
-        self.cursor_out.send(moved).await.map_err(|_| Gone)
-    }
-}
-
 /// What a server decided about some rows.
-enum Sent {
+pub(super) enum Sent {
     Stored,
     TooLarge,
-    Refused { words: String, rest_stored: bool },
+    Refused(Refused),
+    /// It fails inside, again and again.
+    Fails(String),
 }
 
 /// One of the two lanes.
 pub struct Lane<S> {
-    shared: Arc<Shared>,
-    place: Place,
+    pub(super) shared: Arc<Shared>,
+    pub(super) place: Place,
     desk: Lent<Desk<S>>,
     committed: watch::Receiver<u64>,
     refused_in_a_row: u32,
     /// Tries since something was last settled here, where this lane alone waits.
-    attempt: u32,
+    pub(super) attempt: u32,
 }
 
 impl<S: BlockSource> Lane<S> {
@@ -293,27 +230,17 @@ impl<S: BlockSource> Lane<S> {
         }
     }
 
-    /// Settles every row of a batch.
+    /// Settles every row of a batch; or some of them, where the rest is to be read again.
     async fn deliver(&mut self, batch: Arc<Batch>) -> Result<(), Gone> {
+        let whole = batch.lines();
+        let mut batch = self.without_parked(batch).await;
         let mut search = Search::new(batch.lines(), self.refused_in_a_row);
         let mut passed = 0;
         self.advance(&batch, &mut passed, search.settled()).await?;
         while let Some(rows) = search.next(|from| self.fits(&batch, from)) {
-            let (text, sent) = (Arc::clone(&batch), rows.clone());
-            let packed = self
-                .desk
-                .with(move |desk| desk.pack(text.rows(&sent)))
-                .await;
-            let Ok(body) = packed else {
-                self.hold("rows cannot be compressed").await;
-                continue;
-            };
-            match self.answer(&body).await {
-                Sent::Stored => {
-                    self.attempt = 0;
-                    self.shared.courier.stored(self.place);
-                    search.stored(rows.end);
-                }
+            let tries = if search.is_narrowed() { 1 } else { TRIES };
+            match self.send(&batch, &rows, tries).await {
+                Sent::Stored => search.stored(rows.end),
                 Sent::TooLarge if rows.len() > 1 => {
                     self.shared.courier.halve(batch.rows(&rows).len());
                 }
@@ -322,23 +249,43 @@ impl<S: BlockSource> Lane<S> {
                     // Once the server's limit is set right, requests are whole again.
                     self.shared.courier.forget_size();
                 }
-                Sent::Refused { words, rest_stored } => match search.refused(&rows, rest_stored) {
-                    Refusal::Narrower => self.attempt = 0,
-                    Refusal::SetAside(rows) => {
-                        if self.set_aside(batch.rows(&rows), rows.len(), words).await {
-                            search.set_aside(rows.end);
-                        }
+                Sent::Refused(refused) => self.refused(&batch, &mut search, &rows, refused).await,
+                Sent::Fails(_) if rows.len() > 1 => search.fails(&rows),
+                Sent::Fails(words) => match self.judge(&batch, rows.start, &words).await {
+                    Verdict::Parked => {
+                        // Its rows leave the batch; what was sent of it goes out again.
+                        batch = self.without_parked(batch).await;
+                        search = Search::new(batch.lines(), search.refused_in_a_row());
                     }
-                    Refusal::Everything => {
-                        let words = format!("every row is refused, so none is set aside: {words}");
-                        self.hold(&words).await;
-                    }
+                    // Not where rows of it are set aside: they would be once more.
+                    Verdict::Again if batch.lines() == whole => return Ok(()),
+                    Verdict::Again => search.start_over(),
+                    Verdict::Stored => search.stored(rows.end),
+                    Verdict::ServerInTrouble => search.start_over(),
                 },
             }
             self.refused_in_a_row = search.refused_in_a_row();
             self.advance(&batch, &mut passed, search.settled()).await?;
         }
         Ok(())
+    }
+
+    /// Packs and posts some rows.
+    pub(super) async fn send(
+        &mut self,
+        batch: &Arc<Batch>,
+        rows: &Range<usize>,
+        tries: u32,
+    ) -> Sent {
+        let (text, sent) = (Arc::clone(batch), rows.clone());
+        let packed = self
+            .desk
+            .with(move |desk| desk.pack(text.rows(&sent)))
+            .await;
+        match packed {
+            Ok(body) => self.answer(&body, tries).await,
+            Err(error) => Sent::Fails(format!("rows cannot be compressed: {error}")),
+        }
     }
 
     fn fits(&self, batch: &Batch, from: usize) -> usize {
@@ -367,33 +314,43 @@ impl<S: BlockSource> Lane<S> {
         self.shared.settled(self.place, last, points).await
     }
 
-    /// Posts the same bytes until the server has decided about them.
-    async fn answer(&mut self, body: &Bytes) -> Sent {
+    /// Posts the same bytes until the server has decided about them, or has failed at
+    /// them as often as `tries`.
+    async fn answer(&mut self, body: &Bytes, tries: u32) -> Sent {
+        let mut failed = 0;
         loop {
             let pass = self.leave().await;
             let courier = &self.shared.courier;
-            let decided = match courier.post(body.clone()).await {
-                Ok(Answer::Stored) => Ok(Sent::Stored),
-                Ok(Answer::TooLarge) => Ok(Sent::TooLarge),
-                Ok(Answer::Refused { words, rest_stored }) => {
-                    Ok(Sent::Refused { words, rest_stored })
+            let (words, after, needs_a_person) = match courier.post(body.clone()).await {
+                Ok(Answer::Stored) => {
+                    self.attempt = 0;
+                    courier.went_well(&pass);
+                    courier.stored(self.place);
+                    return Sent::Stored;
                 }
-                Ok(Answer::Later { words, after }) => Err((words, after, false)),
-                Ok(Answer::Hold { words }) | Err(Unsent::NoWay(words)) => Err((words, None, true)),
-                Err(Unsent::NoAnswer(words)) => Err((words, None, false)),
+                Ok(Answer::TooLarge) => {
+                    courier.went_well(&pass);
+                    return Sent::TooLarge;
+                }
+                Ok(Answer::Refused(refused)) => {
+                    courier.went_well(&pass);
+                    return Sent::Refused(refused);
+                }
+                Ok(Answer::Later {
+                    words,
+                    after,
+                    inside,
+                }) => {
+                    failed = if inside { failed + 1 } else { 0 };
+                    (words, after, false)
+                }
+                Ok(Answer::Hold { words }) | Err(Unsent::NoWay(words)) => (words, None, true),
+                Err(Unsent::NoAnswer(words)) => (words, None, false),
             };
-            match decided {
-                Ok(sent) => {
-                    courier.gate.went_well(&pass);
-                    if courier.gate.is_open() {
-                        courier.clear(Place::Server);
-                    }
-                    return sent;
-                }
-                Err((words, after, needs_a_person)) => {
-                    courier.trouble(Place::Server, &words, needs_a_person);
-                    courier.gate.failed(&pass, after);
-                }
+            courier.trouble(Place::Server, &words, needs_a_person);
+            courier.gate.failed(&pass, after);
+            if failed >= tries {
+                return Sent::Fails(words);
             }
         }
     }
@@ -411,38 +368,8 @@ impl<S: BlockSource> Lane<S> {
         }
     }
 
-    /// Puts rows among those that were refused; false where the disk refuses, too.
-    async fn set_aside(&mut self, rows: &str, count: usize, words: String) -> bool {
-        let (quarantine, text) = (self.shared.quarantine.clone(), rows.to_owned());
-        let (said, now) = (words.clone(), clock::wall());
-        let kept = tokio::task::spawn_blocking(move || quarantine.keep(&text, &said, now)).await;
-        let courier = &self.shared.courier;
-        match kept {
-            Ok(Ok(())) => {
-                warn!(
-                    sink = courier.settings.name,
-                    count, words, "Rows set aside."
-                );
-                let count = u64::try_from(count).unwrap_or(u64::MAX);
-                courier.stats.with(|numbers| numbers.quarantined += count);
-                courier.clear(self.place);
-                self.attempt = 0;
-                true
-            }
-            Ok(Err(error)) => {
-                let words = format!("a refused row cannot be set aside: {error}");
-                self.hold(&words).await;
-                false
-            }
-            Err(_) => {
-                self.hold("a refused row cannot be set aside").await;
-                false
-            }
-        }
-    }
-
     /// Raises an alarm and waits: this lane, while the other may go on.
-    async fn hold(&mut self, words: &str) {
+    pub(super) async fn hold(&mut self, words: &str) {
         let courier = &self.shared.courier;
         courier.trouble(self.place, words, true);
         let wait = answer::backoff(&courier.settings.name, self.attempt);
@@ -451,7 +378,7 @@ impl<S: BlockSource> Lane<S> {
     }
 
     /// Waits, and watches the backlog grow.
-    async fn pause(&mut self, wait: Duration) {
+    pub(super) async fn pause(&mut self, wait: Duration) {
         let end = clock::mono() + wait;
         loop {
             let left = end.saturating_duration_since(clock::mono());

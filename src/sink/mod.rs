@@ -13,27 +13,37 @@
 //!
 //! | module | is |
 //! |---|---|
-//! | [`influx`] | the bulk sender to the InfluxDB 2 write API |
+//! | [`influx`] | the bulk sender to InfluxDB 1, 2, 3 and VictoriaMetrics |
+//! | [`dialect`] | what differs between them: address, login |
 //! | [`lane`] | one of its two lanes: what is new, and what waited |
+//! | [`aside`] | what becomes of the rows that a server does not take |
+//! | [`shared`] | what the two lanes have in common |
 //! | [`progress`] | how far both have come: pure |
 //! | [`courier`] | the requests of both, and what is known of the server |
 //! | [`gate`] | when a request may go |
 //! | [`answer`] | what an answer means: pure |
 //! | [`batch`] | blocks joined for one request |
+//! | [`suspect`] | a series at which a server fails, told from a server in trouble |
 //! | [`search`] | which rows of a batch go next: pure |
 //! | [`quarantine`] | the file of rows that a server refuses for good |
+//! | [`again`] | rows once more, by a command |
 //! | [`stats`] | what a sink says about itself |
 //! | [`http`] | addresses, TLS, proxies |
+//! | [`knock`] | a command: who answers, and may we write |
 //! | [`mqtt`] | the publisher to an MQTT broker |
 //! | [`setup`], [`audit`] | the commands, by way of [`relay`] and the influxdb2 crate |
 
+pub mod again;
 pub mod answer;
+mod aside;
 pub mod audit;
 pub mod batch;
 mod courier;
+pub mod dialect;
 mod gate;
 pub mod http;
 pub mod influx;
+pub mod knock;
 mod lane;
 pub mod mqtt;
 mod progress;
@@ -41,7 +51,9 @@ pub mod quarantine;
 pub mod relay;
 pub mod search;
 pub mod setup;
+mod shared;
 pub mod stats;
+pub mod suspect;
 
 use std::io;
 

@@ -152,6 +152,11 @@ mod tests {
         assert!(progress.leap(50) && progress.leap(90));
         assert_eq!(progress.gap(), Some((0, 89)));
         assert_eq!(progress.islands.len(), 1);
+        // Not further than the gap, whatever is said.
+        progress.front_settled(95);
+        progress.leap(200);
+        progress.rear_settled(150);
+        assert_eq!((progress.cursor(), progress.gap()), (95, Some((95, 199))));
     }
 
     #[test]

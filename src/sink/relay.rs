@@ -14,7 +14,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -28,8 +28,11 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::answer::one_line;
+use super::dialect;
 use super::http::{self, WayError};
 use super::influx::Settings;
+use super::knock;
+use crate::sys::clock;
 use crate::sys::secret::Secret;
 
 /// Time for a call: longer than the relay's own client waits for an answer.
@@ -71,9 +74,33 @@ pub enum CommandError {
         /// What is strange about it.
         words: String,
     },
+    /// Something else answers there (69).
+    #[error(
+        "{url} is another server: {words}; look at `url` and at the kind of the sink: influx for \
+         InfluxDB 2, influx1, influx3, victoria_metrics"
+    )]
+    Elsewhere {
+        /// The address.
+        url: String,
+        /// What is strange about it.
+        words: String,
+    },
+    /// The command speaks to InfluxDB 2 alone (64).
+    #[error(
+        "{name} is no InfluxDB 2: this command reads it back and speaks no other query language"
+    )]
+    NotInflux2 {
+        /// What the database calls itself.
+        name: &'static str,
+    },
     /// The token opens nothing there (69).
-    #[error("organisation `{org}` is not open to this token; {words}")]
+    #[error(
+        "organisation `{org}` or bucket `{bucket}` is not there or not open to this token; {words}; \
+         look at the names, or give this command a token that may make buckets"
+    )]
     NoAccess {
+        /// The bucket.
+        bucket: String,
         /// The organisation.
         org: String,
         /// The server's words.
@@ -106,6 +133,11 @@ pub enum CommandError {
 pub struct Relay {
     client: influxdb2::Client,
     url: String,
+    /// Organisation.
+    pub org: String,
+    /// Bucket.
+    pub bucket: String,
+    clock_off_s: Arc<Mutex<Option<i64>>>,
     task: JoinHandle<()>,
 }
 
@@ -121,6 +153,7 @@ struct Far {
     base: reqwest::Url,
     token: Secret,
     key: Secret,
+    clock_off_s: Arc<Mutex<Option<i64>>>,
 }
 
 impl Relay {
@@ -131,14 +164,23 @@ impl Relay {
     /// [`CommandError`] where the settings lead nowhere or no port is free.
     pub async fn open(settings: &Settings) -> Result<Self, CommandError> {
         let base = http::address(&settings.url)?;
+        let name = settings.dialect.name();
+        let influx2 = settings
+            .influx2()
+            .ok_or(CommandError::NotInflux2 { name })?;
+        if let Some(fact) = dialect::unfit(influx2.token) {
+            return Err(WayError::Login(fact).into());
+        }
         let far = Far {
-            client: http::client(&base, settings.ca_file.as_ref())?,
+            client: http::client(&base, &settings.trust)?,
             base,
-            token: settings.token.clone(),
+            token: influx2.token.clone(),
             key: one_time_key()?,
+            clock_off_s: Arc::default(),
         };
+        let clock_off_s = Arc::clone(&far.clock_off_s);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let near = near_client(listener.local_addr()?, &settings.org, &far.key)?;
+        let near = near_client(listener.local_addr()?, influx2.org, &far.key)?;
         let app = Router::new().fallback(forward).with_state(Arc::new(far));
         let task = tokio::spawn(async move {
             // Ends with the command, which then has its answer or its error.
@@ -147,8 +189,20 @@ impl Relay {
         Ok(Self {
             client: near,
             url: settings.url.clone(),
+            org: influx2.org.to_owned(),
+            bucket: influx2.bucket.to_owned(),
+            clock_off_s,
             task,
         })
+    }
+
+    /// Our clock minus the server's, in seconds, as its last answer tells it.
+    #[must_use]
+    pub fn clock_off_s(&self) -> Option<i64> {
+        *self
+            .clock_off_s
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes one call with the crate; `what` says what is asked, for errors.
@@ -250,6 +304,10 @@ async fn forward(State(far): State<Arc<Far>>, request: Request) -> Response {
     }
     match onward.send().await {
         Ok(answer) => {
+            let off = knock::clock_off(answer.headers(), clock::wall());
+            *far.clock_off_s
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = off;
             let (status, kind) = (answer.status(), answer.headers().get(CONTENT_TYPE).cloned());
             let mut response = Response::new(Body::from_stream(answer.bytes_stream()));
             *response.status_mut() = status;
@@ -268,6 +326,7 @@ async fn forward(State(far): State<Arc<Far>>, request: Request) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sink::dialect::{Dialect, Login};
 
     #[test]
     fn no_two_runs_share_a_key() {
@@ -281,13 +340,15 @@ mod tests {
         let settings = Settings {
             name: "local".to_owned(),
             url: "http://127.0.0.1:1/influx".to_owned(),
-            org: "park".to_owned(),
-            bucket: "energy".to_owned(),
-            token: Secret::new("the-token"),
-            token_file: None,
-            ca_file: None,
+            dialect: Dialect::Influx2 {
+                org: "park".to_owned(),
+                bucket: "energy".to_owned(),
+            },
+            login: Login::token(Secret::new("the-token")),
+            trust: http::Trust::default(),
             quarantine_dir: "/nowhere".into(),
             backlog_rate: 1,
+            suspect_wait: Duration::ZERO,
         };
         let relay = Relay::open(&settings).await.unwrap();
         let broken: Result<(), _> = relay.ask("panic", |_| async { panic!("as it does") }).await;

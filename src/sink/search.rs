@@ -123,6 +123,45 @@ impl Search {
         self.settle(end);
     }
 
+    /// The server fails inside at the rows of `sent`, and may at some of them alone.
+    pub fn fails(&mut self, sent: &Range<usize>) {
+        self.bad = Some(sent.end);
+    }
+
+    /// Nothing is known of the rows that are not settled.
+    pub fn start_over(&mut self) {
+        self.bad = None;
+    }
+
+    /// Whether a refused row is looked for.
+    #[must_use]
+    pub fn is_narrowed(&self) -> bool {
+        self.bad.is_some()
+    }
+
+    /// The server names `bad` rows of `sent` and has stored the others: whether the named
+    /// ones may be set aside. A server that names every row, batch after batch, does not
+    /// understand us.
+    #[must_use]
+    pub fn may_set_aside_named(&self, sent: &Range<usize>, bad: usize) -> bool {
+        let bad = u32::try_from(bad).unwrap_or(u32::MAX);
+        sent.len() > usize::try_from(bad).unwrap_or(usize::MAX)
+            || self.refused_in_a_row.saturating_add(bad) <= SINGLY
+    }
+
+    /// The named rows of `sent` are on disk among those set aside, the others stored.
+    pub fn set_aside_named(&mut self, sent: &Range<usize>, bad: usize) {
+        let bad = u32::try_from(bad).unwrap_or(u32::MAX);
+        self.refused_in_a_row = if sent.len() > usize::try_from(bad).unwrap_or(usize::MAX) {
+            0
+        } else {
+            self.refused_in_a_row.saturating_add(bad)
+        };
+        // What lies behind is unknown: it goes out in one piece.
+        self.bad = None;
+        self.settle(sent.end);
+    }
+
     fn settle(&mut self, end: usize) {
         self.lo = end.clamp(self.lo, self.total);
         if self.bad.is_some_and(|bad| bad <= self.lo) {
@@ -205,6 +244,52 @@ mod tests {
         let outcome = send(5_000, &all, false, 5_000);
         assert!(outcome.held);
         assert_eq!(outcome.aside.len(), usize::try_from(SINGLY).unwrap());
+    }
+
+    #[test]
+    fn rows_that_are_named_are_settled_at_once_unless_every_row_always_is() {
+        let mut search = Search::new(5_000, 0);
+        let sent = search.next(|_| 5_000).unwrap();
+        assert!(search.may_set_aside_named(&sent, 99));
+        search.set_aside_named(&sent, 99);
+        assert_eq!((search.settled(), search.refused_in_a_row()), (5_000, 0));
+
+        // More than are named: halved, and the rest goes out in one piece again.
+        let mut search = Search::new(4_000, 0);
+        let sent = search.next(|_| 5_000).unwrap();
+        assert_eq!(search.refused(&sent, false), Refusal::Narrower);
+        let sent = search.next(|_| 5_000).unwrap();
+        search.set_aside_named(&sent, 60);
+        assert_eq!(search.next(|_| 5_000), Some(2_000..4_000));
+
+        let mut search = Search::new(200, 0);
+        for n in 1..=2 {
+            let sent = search.next(|_| 30).unwrap();
+            assert!(search.may_set_aside_named(&sent, 30));
+            search.set_aside_named(&sent, 30);
+            assert_eq!(search.refused_in_a_row(), n * 30);
+        }
+        let sent = search.next(|_| 30).unwrap();
+        assert!(
+            !search.may_set_aside_named(&sent, 30),
+            "it understands nothing"
+        );
+        assert!(search.may_set_aside_named(&sent, 29));
+    }
+
+    #[test]
+    fn rows_at_which_a_server_fails_are_narrowed_to_one_or_start_over() {
+        let mut search = Search::new(8, 0);
+        let mut sizes = Vec::new();
+        while let Some(sent) = search.next(|_| 8).filter(|_| sizes.len() < 9) {
+            sizes.push(sent.len());
+            search.fails(&sent);
+            if sent.len() == 1 {
+                assert!(search.is_narrowed());
+                search.start_over();
+            }
+        }
+        assert_eq!(sizes, [8, 4, 2, 1, 8, 4, 2, 1, 8]);
     }
 
     proptest! {

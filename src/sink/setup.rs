@@ -39,6 +39,8 @@ pub struct SetupReport {
     pub may_write: Permission,
     /// Whether the token may read, which the audit needs.
     pub may_read: Permission,
+    /// Our clock minus the server's, in seconds, where it tells the time.
+    pub clock_off_s: Option<i64>,
 }
 
 impl SetupReport {
@@ -107,16 +109,18 @@ pub async fn setup(
     let relay = Relay::open(settings).await?;
     let health = relay
         .ask("health", |client| async move { client.health().await })
-        .await?;
+        .await
+        .map_err(|error| elsewhere(settings, error))?;
     let version = health.version.unwrap_or_default();
-    let (bucket, retention_s) = match organisation(&relay, &settings.org).await? {
-        Some(org_id) => bucket(&relay, settings, org_id, wanted_s).await?,
+    let (bucket, retention_s) = match organisation(&relay, &relay.org).await? {
+        Some(org_id) => bucket(&relay, org_id, wanted_s).await?,
         None => (BucketFound::Hidden, None),
     };
-    let may_write = Permission::from(try_to_write(&relay, settings).await)?;
+    let may_write = Permission::from(try_to_write(&relay).await)?;
     if let (BucketFound::Hidden, Some(words)) = (bucket, &may_write.words) {
         return Err(CommandError::NoAccess {
-            org: settings.org.clone(),
+            org: relay.org.clone(),
+            bucket: relay.bucket.clone(),
             words: words.clone(),
         });
     }
@@ -127,8 +131,21 @@ pub async fn setup(
         retention_s,
         retention_wanted_s: wanted_s.filter(|_| retention_s.is_some() && retention_s != wanted_s),
         may_write,
-        may_read: Permission::from(try_to_read(&relay, settings).await)?,
+        may_read: Permission::from(try_to_read(&relay).await)?,
+        clock_off_s: relay.clock_off_s(),
     })
+}
+
+/// What has no health that can be read is no InfluxDB 2.
+fn elsewhere(settings: &Settings, error: CommandError) -> CommandError {
+    match error {
+        error @ CommandError::Strange { .. }
+        | error @ CommandError::Refused { status: 404, .. } => CommandError::Elsewhere {
+            url: settings.url.clone(),
+            words: error.to_string(),
+        },
+        error => error,
+    }
 }
 
 fn whole_seconds_of(retention: Duration) -> Result<u64, CommandError> {
@@ -166,11 +183,10 @@ async fn organisation(relay: &Relay, name: &str) -> Result<Option<String>, Comma
 
 async fn bucket(
     relay: &Relay,
-    settings: &Settings,
     org_id: String,
     wanted_s: Option<u64>,
 ) -> Result<(BucketFound, Option<u64>), CommandError> {
-    let name = settings.bucket.clone();
+    let name = relay.bucket.clone();
     let request = ListBucketsRequest {
         name: Some(name.clone()),
         org_id: Some(org_id.clone()),
@@ -206,8 +222,8 @@ async fn bucket(
     Ok((BucketFound::Created, Some(wanted_s.unwrap_or(0))))
 }
 
-async fn try_to_write(relay: &Relay, settings: &Settings) -> Result<(), CommandError> {
-    let (org, bucket) = (settings.org.clone(), settings.bucket.clone());
+async fn try_to_write(relay: &Relay) -> Result<(), CommandError> {
+    let (org, bucket) = (relay.org.clone(), relay.bucket.clone());
     relay
         .ask("writing", |client| async move {
             let nothing = "# sunledger influx setup\n";
@@ -216,15 +232,9 @@ async fn try_to_write(relay: &Relay, settings: &Settings) -> Result<(), CommandE
         .await
 }
 
-async fn try_to_read(relay: &Relay, settings: &Settings) -> Result<(), CommandError> {
+async fn try_to_read(relay: &Relay) -> Result<(), CommandError> {
     let measurement = crate::domain::schema::EVENT;
-    let flux = audit::flux(
-        &settings.bucket,
-        measurement,
-        None,
-        Timestamp::UNIX_EPOCH,
-        1,
-    );
+    let flux = audit::flux(&relay.bucket, measurement, None, Timestamp::UNIX_EPOCH, 1);
     let query = Query::new(flux);
     relay
         .ask("reading", |client| async move {

@@ -120,6 +120,7 @@ struct SinkJson<'a> {
     oldest: Option<String>,
     last_ok: Option<String>,
     last_error: Option<&'a str>,
+    quarantined_rows: u64,
 }
 
 #[derive(Serialize)]
@@ -223,6 +224,7 @@ impl Serialize for LiveView {
                     oldest: time(sink.oldest),
                     last_ok: time(sink.last_ok),
                     last_error: sink.last_error.as_deref(),
+                    quarantined_rows: sink.quarantined_rows,
                 })
                 .collect(),
             findings: self

@@ -216,6 +216,8 @@ pub struct SinkView {
     pub last_ok: Option<Timestamp>,
     /// What it answered last, for people, where that was a refusal.
     pub last_error: Option<String>,
+    /// Rows set aside since the start.
+    pub quarantined_rows: u64,
 }
 
 /// What became of readings that came too late for their intervals.

@@ -1,6 +1,7 @@
 //! The commands from outside: the program that people start, its words, its files and
 //! its exit codes.
 
+mod again;
 mod books;
 mod calc;
 mod check;

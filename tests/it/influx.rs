@@ -1,15 +1,18 @@
 //! The sink against a server that behaves, and against one that does not.
 
 mod commands;
+mod dialects;
 mod lanes;
 mod peers;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use sunledger::sink::dialect::{Dialect, Login};
+use sunledger::sys::secret::Secret;
 use sunledger::wire::line_protocol::{FieldValue, parse};
 
-use crate::support::influx::{BUCKET, Influx, Key, Next, TOKEN, Value};
+use crate::support::influx::{BUCKET, Influx, Key, Next, ORG, TOKEN, Value};
 use crate::support::shipping::{Rig, tick};
 
 /// Every value of a text of rows, by its place.
@@ -163,8 +166,8 @@ async fn a_revoked_token_holds_the_data_until_the_file_has_a_new_one() {
     let (influx, mut rig) = rig().await;
     let file = rig.dir.path().join("token");
     std::fs::write(&file, "an-old-token\n").unwrap();
-    rig.settings.token = sunledger::sys::secret::Secret::new("an-old-token");
-    rig.settings.token_file = Some(file.clone());
+    rig.settings.login = Login::token(Secret::new("an-old-token"));
+    rig.settings.login.file = Some(file.clone());
     rig.start();
     let seq = rig.commit(&tick(0, 10));
     rig.until("it is refused twice", || statuses(&influx).len() >= 2)
@@ -187,7 +190,10 @@ async fn a_revoked_token_holds_the_data_until_the_file_has_a_new_one() {
 #[tokio::test]
 async fn a_missing_bucket_holds_the_data_until_it_is_there() {
     let (influx, mut rig) = rig().await;
-    rig.settings.bucket = "later".to_owned();
+    rig.settings.dialect = Dialect::Influx2 {
+        org: ORG.to_owned(),
+        bucket: "later".to_owned(),
+    };
     rig.start();
     let seq = rig.commit(&tick(0, 10));
     rig.until("it is refused", || !statuses(&influx).is_empty())
@@ -284,7 +290,7 @@ async fn the_page_of_a_captive_portal_is_no_success() {
     assert_eq!(rig.cursor(), 0);
     let alarm = rig.stats.numbers().alarm.unwrap();
     assert!(
-        alarm.starts_with("this is not InfluxDB's answer"),
+        alarm.starts_with("this is not InfluxDB 2's answer"),
         "{alarm}"
     );
     rig.settled(seq).await;

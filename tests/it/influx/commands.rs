@@ -4,13 +4,17 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sunledger::sink::audit::{Asked, AuditReport, audit};
+use sunledger::sink::dialect::{Dialect, Login};
+use sunledger::sink::knock::knock;
 use sunledger::sink::relay::CommandError;
 use sunledger::sink::setup::{BucketFound, setup};
 use sunledger::sys::secret::Secret;
 
-use crate::support::influx::{BUCKET, Influx, Value};
+use crate::support::influx::{BUCKET, Influx, ORG, Value};
+use crate::support::influxd::{DATABASE, Influxd, PASSWORD, USER};
 use crate::support::peer::Certificates;
 use crate::support::shipping::{Rig, START_MS, tick};
+use crate::support::victoria::Victoria;
 
 /// The whole time of a test's journal.
 fn everything() -> Asked {
@@ -24,6 +28,13 @@ fn everything() -> Asked {
     }
 }
 
+fn bucket(name: &str) -> Dialect {
+    Dialect::Influx2 {
+        org: ORG.to_owned(),
+        bucket: name.to_owned(),
+    }
+}
+
 async fn audited(rig: &Rig) -> AuditReport {
     let audited = audit(&rig.settings, rig.journal.clone(), everything());
     audited.await.unwrap()
@@ -33,7 +44,7 @@ async fn audited(rig: &Rig) -> AuditReport {
 async fn a_new_bucket_has_the_retention_and_the_token_is_tried() {
     let influx = Influx::start().await;
     let mut rig = Rig::new(&influx.url());
-    rig.settings.bucket = "fresh".to_owned();
+    rig.settings.dialect = bucket("fresh");
     let month = Duration::from_secs(30 * 86_400);
     let report = setup(&rig.settings, Some(month)).await.unwrap();
     assert_eq!(report.bucket, BucketFound::Created);
@@ -77,17 +88,22 @@ async fn a_token_that_may_only_write_and_read_is_enough() {
 async fn a_wrong_token_and_a_wrong_address_are_told_apart() {
     let influx = Influx::start().await;
     let mut rig = Rig::new(&influx.url());
-    rig.settings.token = Secret::new("another-token");
+    rig.settings.login = Login::token(Secret::new("another-token"));
     let words = setup(&rig.settings, None).await.unwrap_err().to_string();
     assert_eq!(
         words,
-        "organisation `park` is not open to this token; \
-         writing: the server answers 401: unauthorized access"
+        "organisation `park` or bucket `energy` is not there or not open to this token; \
+         writing: the server answers 401: unauthorized access; \
+         look at the names, or give this command a token that may make buckets"
     );
 
     rig.settings.url = format!("{}/elsewhere", influx.url());
     let words = setup(&rig.settings, None).await.unwrap_err().to_string();
-    assert_eq!(words, "health: the server answers 404: path not found");
+    let expected = format!(
+        "{} is another server: health: the server answers 404: path not found; look at `url`",
+        rig.settings.url
+    );
+    assert!(words.starts_with(&expected), "{words}");
 
     rig.settings.url = "http://127.0.0.1:9".to_owned();
     let nobody = setup(&rig.settings, None).await.unwrap_err();
@@ -115,7 +131,7 @@ async fn behind_https_an_own_authority_and_a_path_everything_works() {
     assert!(influx.state().writes.is_empty());
     rig.stop().await;
 
-    rig.settings.ca_file = Some(certificates.authority());
+    rig.settings.trust.ca_file = Some(certificates.authority());
     rig.start();
     rig.settled(seq).await;
     super::holds_exactly(&influx, &rig.journal.text());
@@ -303,4 +319,93 @@ async fn an_audit_of_what_nobody_has_yet_says_what_waits_and_whether_anybody_is_
     rig.settings.url = format!("http://127.0.0.1:{}", crate::support::peer::free_port());
     let error = audit(&rig.settings, rig.journal.clone(), nothing_delivered()).await;
     assert!(error.is_err(), "nobody answers there");
+}
+
+#[tokio::test]
+async fn setup_names_what_keeps_a_sink_from_delivering() {
+    let influx = Influx::start().await;
+    let setup_of = async |change: &dyn Fn(&mut Rig)| {
+        let mut rig = Rig::new(&influx.url());
+        change(&mut rig);
+        setup(&rig.settings, None)
+            .await
+            .map_err(|error| error.to_string())
+    };
+    let report = setup_of(&|_| ()).await.unwrap();
+    assert!(report.ready() && report.clock_off_s.is_some_and(|off| off.abs() < 100));
+
+    let two = setup_of(&|rig| rig.settings.login = Login::token(Secret::new("one\ntwo"))).await;
+    let words = two.unwrap_err();
+    assert!(
+        words.contains("the token has a line break in it; put the token alone"),
+        "{words}"
+    );
+    assert!(!words.contains("one\n"));
+
+    influx.state().narrow_token = true;
+    let missing = setup_of(&|rig| rig.settings.dialect = bucket("missing")).await;
+    let words = missing.unwrap_err();
+    assert!(
+        words.contains("bucket `missing` is not there or not open to this token"),
+        "{words}"
+    );
+    assert!(words.contains("look at the names"), "{words}");
+
+    // A web server that is something else.
+    let portal = crate::support::http::anything("<html>Please log in</html>").await;
+    let other = setup_of(&|rig| rig.settings.url = format!("http://{portal}")).await;
+    let words = other.unwrap_err();
+    assert!(
+        words.contains("is another server") && words.contains("look at `url`"),
+        "{words}"
+    );
+}
+
+#[tokio::test]
+async fn the_other_databases_are_looked_at_and_a_wrong_kind_is_named() {
+    let influxd = Influxd::start().await;
+    let victoria = Victoria::anywhere().await;
+    let influx = Influx::start().await;
+    let of = |url: &str, dialect: Dialect, login: Login| {
+        let mut rig = Rig::new(url);
+        rig.settings.dialect = dialect;
+        rig.settings.login = login;
+        rig.settings
+    };
+    let influx1 = || Dialect::Influx1 {
+        database: DATABASE.to_owned(),
+        retention_policy: None,
+    };
+    let login = |password: &str| Login {
+        user: Some(USER.to_owned()),
+        secret: Some(Secret::new(password)),
+        file: None,
+    };
+    let settings = of(influxd.base(), influx1(), login(PASSWORD));
+    let knocked = knock(&settings).await.unwrap();
+    assert!(knocked.server.starts_with("InfluxDB 1 1.6"), "{knocked:?}");
+    assert!(knocked.clock_off_s.is_some_and(|off| off.abs() < 100));
+    let words = knocked.may_write.words.unwrap();
+    assert!(words.contains("database not found"), "{words}");
+    influxd.create_database().await;
+    let knocked = knock(&settings).await.unwrap();
+    assert!(knocked.may_write.granted, "{knocked:?}");
+    influxd.holds_exactly("").await;
+    let knocked = knock(&of(influxd.base(), influx1(), login("wrong")))
+        .await
+        .unwrap();
+    assert!(knocked.may_write.words.unwrap().contains("401"));
+
+    let victoria = of(victoria.base(), Dialect::VictoriaMetrics, Login::default());
+    let knocked = knock(&victoria).await.unwrap();
+    assert_eq!(
+        (&*knocked.server, knocked.may_write.granted),
+        ("VictoriaMetrics", true)
+    );
+
+    for dialect in [influx1(), Dialect::VictoriaMetrics] {
+        let error = knock(&of(&influx.url(), dialect, Login::default())).await;
+        let words = error.unwrap_err().to_string();
+        assert!(words.contains("is another server"), "{words}");
+    }
 }

@@ -156,3 +156,12 @@ impl Events {
             .collect()
     }
 }
+
+/// A web server that answers everything with this page, on a port of its own.
+pub async fn anything(page: &'static str) -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = axum::Router::new().fallback(move || async move { axum::response::Html(page) });
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    address
+}

@@ -1,7 +1,8 @@
-//! A strict stand-in for InfluxDB 2, which is in no registry.
+//! A strict stand-in for InfluxDB 2 and 3, which are in no registry.
 //!
 //! It behaves as InfluxDB 2 documents itself: 204 stored; 400 for a malformed row,
 //! nothing stored; 422 for a field type conflict, the rest stored; 401, 404, 413. It
+//! InfluxDB 3's `/api/v3/write_lp` is in [`v3`]. It
 //! keeps the union of fields with the newest value and remembers every key that ever
 //! had two different values. It speaks one shape of Flux and refuses the rest. The
 //! next answers can be scripted, also the cruel ones: stored, and the connection dies.
@@ -9,6 +10,7 @@
 mod flux;
 mod lines;
 mod reply;
+mod v3;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -81,6 +83,8 @@ pub struct State {
     pub narrow_token: bool,
     pub script: VecDeque<Next>,
     pub writes: Vec<Write>,
+    /// A write with one of these in its text fails inside, and nothing of it is stored.
+    pub fails_at: Vec<String>,
     /// Writes under way, and the most that ever were.
     under_way: usize,
     pub most_at_once: usize,
@@ -89,6 +93,48 @@ pub struct State {
     pub next_query: Option<String>,
     /// Keys that had two different values.
     pub torn: Vec<(Key, Value, Value)>,
+}
+
+impl Bucket {
+    /// Stores a row, or says why not.
+    fn shelve(
+        &mut self,
+        row: lines::Row,
+        time_ns: i64,
+        kept_from: i64,
+        torn: &mut Vec<(Key, Value, Value)>,
+    ) -> Result<(), String> {
+        for (field, value) in &row.fields {
+            let known = self.types.get(&(row.measurement.clone(), field.clone()));
+            if let Some(known) = known.filter(|known| **known != value.kind()) {
+                return Err(format!(
+                    "field type conflict: input field {field:?} on measurement {:?} is type {}, already exists as type {known}",
+                    row.measurement,
+                    value.kind()
+                ));
+            }
+        }
+        if time_ns < kept_from {
+            return Err("points beyond retention policy".to_owned());
+        }
+        for (field, value) in row.fields {
+            self.types
+                .entry((row.measurement.clone(), field.clone()))
+                .or_insert(value.kind());
+            let key = Key {
+                measurement: row.measurement.clone(),
+                tags: row.tags.clone(),
+                field,
+                time_ns,
+            };
+            if let Some(before) = self.shelf.insert(key.clone(), value.clone())
+                && before != value
+            {
+                torn.push((key, before, value));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl State {
@@ -130,6 +176,7 @@ impl Influx {
             narrow_token: false,
             script: VecDeque::new(),
             writes: Vec::new(),
+            fails_at: Vec::new(),
             under_way: 0,
             most_at_once: 0,
             queries: 0,
@@ -222,8 +269,9 @@ impl Influx {
         if let Some(open) = open {
             return reply(200, &open);
         }
-        let scripted = (path == "/api/v2/write" && parts.method == Method::POST)
-            .then(|| self.state().script.pop_front());
+        let writes = path == "/api/v2/write" || path == v3::WRITE;
+        let scripted =
+            (writes && parts.method == Method::POST).then(|| self.state().script.pop_front());
         match scripted.flatten() {
             Some(Next::Answer(status, headers, words)) => {
                 self.note(&body_text(&parts.headers, &body), status);
@@ -238,7 +286,7 @@ impl Influx {
                 dying()
             }
             Some(Next::StoreAndDrop) => {
-                self.write(&query, &parts.headers, &body);
+                self.write(path, &query, &parts.headers, &body);
                 if let Some(write) = self.state().writes.last_mut() {
                     write.status = 0;
                 }
@@ -246,10 +294,10 @@ impl Influx {
             }
             Some(Next::Slow(wait)) => {
                 tokio::time::sleep(wait).await;
-                self.write(&query, &parts.headers, &body)
+                self.write(path, &query, &parts.headers, &body)
             }
             None => match (&parts.method, path) {
-                (&Method::POST, "/api/v2/write") => self.write(&query, &parts.headers, &body),
+                (&Method::POST, _) if writes => self.write(path, &query, &parts.headers, &body),
                 (&Method::POST, "/api/v2/query") => self.query(&query, &parts.headers, &body),
                 (&Method::GET, "/api/v2/orgs") => self.orgs(&query, &parts.headers),
                 (&Method::GET, "/api/v2/buckets") => self.buckets(&query, &parts.headers),
@@ -275,12 +323,22 @@ impl Influx {
 
     fn write(
         &self,
+        path: &str,
         query: &HashMap<String, String>,
         headers: &HeaderMap,
         body: &[u8],
     ) -> Response<Body> {
         let text = body_text(headers, body);
-        let answer = self.store(query, headers, body);
+        let fails_at = self.state().fails_at.clone();
+        let answer = if fails_at.iter().any(|part| text.contains(part)) {
+            let mut answer = error(500, "internal error", "unexpected error writing points");
+            answer.headers_mut().insert("retry-after", 1.into());
+            answer
+        } else if path == v3::WRITE {
+            self.store_v3(query, headers, body)
+        } else {
+            self.store(query, headers, body)
+        };
         self.note(&text, answer.status().as_u16());
         answer
     }
@@ -355,38 +413,10 @@ impl Influx {
         };
         for row in rows {
             let time_ns = row.time.map_or(now, |time| time * scale);
-            let conflict = row.fields.iter().find_map(|(field, value)| {
-                let known = bucket.types.get(&(row.measurement.clone(), field.clone()));
-                let known = known.filter(|known| **known != value.kind())?;
-                Some(format!(
-                    "field type conflict: input field {field:?} on measurement {:?} is type {}, already exists as type {known}",
-                    row.measurement,
-                    value.kind()
-                ))
-            });
-            let late = (time_ns < kept_from).then(|| "points beyond retention policy".to_owned());
-            if let Some(words) = conflict.or(late) {
+            if let Err(words) = bucket.shelve(row, time_ns, kept_from, &mut torn) {
                 dropped += 1;
                 if first.is_empty() {
                     first = words;
-                }
-                continue;
-            }
-            for (field, value) in row.fields {
-                bucket
-                    .types
-                    .entry((row.measurement.clone(), field.clone()))
-                    .or_insert(value.kind());
-                let key = Key {
-                    measurement: row.measurement.clone(),
-                    tags: row.tags.clone(),
-                    field,
-                    time_ns,
-                };
-                if let Some(before) = bucket.shelf.insert(key.clone(), value.clone())
-                    && before != value
-                {
-                    torn.push((key, before, value));
                 }
             }
         }

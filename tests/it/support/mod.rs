@@ -6,6 +6,7 @@ pub mod fake_broker;
 pub mod hostile;
 pub mod http;
 pub mod influx;
+pub mod influxd;
 pub mod lines;
 pub mod misattribution;
 pub mod mosquitto;

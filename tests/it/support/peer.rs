@@ -108,12 +108,24 @@ impl Certificates {
 
     /// A reverse proxy that takes TLS off and passes the bytes on to `to`.
     pub fn terminate_before(&self, to: std::net::SocketAddr) -> (Running, u16) {
+        self.terminate(to, "")
+    }
+
+    /// The same, for those alone who show a certificate of the authority.
+    pub fn terminate_for_known(&self, to: std::net::SocketAddr) -> (Running, u16) {
+        self.terminate(to, "ca.pem")
+    }
+
+    fn terminate(&self, to: std::net::SocketAddr, authority: &str) -> (Running, u16) {
         let port = free_port();
         let script = r"
 import asyncio, ssl, sys
 listen, to = int(sys.argv[1]), int(sys.argv[2])
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain('certificate.pem', 'key.pem')
+if sys.argv[3]:
+    context.load_verify_locations(sys.argv[3])
+    context.verify_mode = ssl.CERT_REQUIRED
 async def pump(reader, writer):
     try:
         while data := await reader.read(65536):
@@ -136,6 +148,7 @@ asyncio.run(main())
             script,
             &port.to_string(),
             &to.port().to_string(),
+            authority,
         ]);
         (start(&mut command, "apt install python3"), port)
     }

@@ -4,6 +4,8 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use sunledger::sink::dialect::{Dialect, Login};
+use sunledger::sink::http::Trust;
 use sunledger::sink::influx::{Settings, run};
 use sunledger::sink::stats::SinkStats;
 use sunledger::sink::{Block, BlockSource};
@@ -115,13 +117,15 @@ impl Rig {
             settings: Settings {
                 name: "local".to_owned(),
                 url: url.to_owned(),
-                org: ORG.to_owned(),
-                bucket: BUCKET.to_owned(),
-                token: Secret::new(TOKEN),
-                token_file: None,
-                ca_file: None,
+                dialect: Dialect::Influx2 {
+                    org: ORG.to_owned(),
+                    bucket: BUCKET.to_owned(),
+                },
+                login: Login::token(Secret::new(TOKEN)),
+                trust: Trust::default(),
                 quarantine_dir: dir.path().join("quarantine"),
                 backlog_rate: 500_000,
+                suspect_wait: Duration::from_millis(10),
             },
             stats: Arc::default(),
             dir,

@@ -315,6 +315,7 @@ pub fn view(story: Story, now: Timestamp, hour: f64) -> LiveView {
         oldest: None,
         last_ok: Some(now - SignedDuration::from_secs(1)),
         last_error: None,
+        quarantined_rows: 0,
     }];
     view
 }

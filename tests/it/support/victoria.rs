@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
+use sunledger::sink::http::Trust;
 use sunledger::wire::line_protocol::{FieldValue, parse};
 
 use super::peer::{Running, free_port, start};
@@ -34,7 +35,7 @@ impl Victoria {
         let url = reqwest::Url::parse(&base).unwrap();
         let victoria = Self {
             base,
-            client: sunledger::sink::http::client(&url, None).unwrap(),
+            client: sunledger::sink::http::client(&url, &Trust::default()).unwrap(),
             _server: server,
             _dir: dir,
         };

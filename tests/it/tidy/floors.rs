@@ -52,6 +52,9 @@ pub const SETTINGS: &[&str] = &[
     "Subscription",
     "Tls",
     "Secret",
+    "Dialect",
+    "Login",
+    "Trust",
 ];
 
 /// What each module may use. A row may name only rows above it, so the table
