@@ -77,9 +77,9 @@ fn what_cannot_be_is_told_with_path_fact_and_remedy() {
     #[rustfmt::skip]
     let cases: &[(&str, &str, &str)] = &[
         ("influx1",          "url = \"http://db\"",
-            "sink.x.influx1: is missing; add `database = \"energy\"`"),
+            "sink.x.influx1.database: is missing; add `database = \"energy\"`"),
         ("influx1",          "url = \"http://db\"\ndatabase = \"e\"\ntoken = { file = \"/t\" }",
-            "sink.x.influx1.token: is unknown"),
+            "sink.x.influx1.token: is an unknown key; remove it"),
         ("influx1",          "url = \"http://db\"\ndatabase = \"e\"\nuser = \"park\"",
             "sink.x.influx1.password: is missing"),
         ("influx1",          "url = \"http://db\"\ndatabase = \"e\"\npassword = { file = \"/t\" }",
