@@ -12,6 +12,7 @@
 //! ```sh
 //! cargo bench --bench park_load -- --scenario small
 //! cargo bench --bench park_load -- --scenario small --faults 1
+//! cargo bench --bench park_load -- --scenario small --backlog 10000000
 //! cargo bench --bench park_load -- --meters 500 --registers 40 --endpoints 50 --seconds 30
 //! cargo bench --bench park_load -- --help
 //! ```
@@ -25,6 +26,7 @@
 )]
 
 mod ages;
+mod drain;
 mod journal;
 mod park;
 mod process;
@@ -55,6 +57,7 @@ park_load [--scenario small|large|all] [--seconds N] [--no-sink]
           [--meters N] [--registers N] [--endpoints N] [--interval MS]
           [--faults PCT]    percent of requests that go wrong: busy, another transaction,
                             hung up, late
+          [--backlog N]     N values of an outage drain beside the park
           [--starts N]      time from start to first poll, N starts of `small`
           [--daemon FILE]   a binary other than the one built with this benchmark
           [--dir DIR]       where the store is put [default: the system's temporary directory]
@@ -67,6 +70,7 @@ struct Arguments {
     seconds: i64,
     sink: bool,
     starts: usize,
+    backlog: usize,
     daemon: PathBuf,
     dir: PathBuf,
 }
@@ -93,6 +97,7 @@ fn arguments(mut words: impl Iterator<Item = String>) -> Arguments {
         seconds: 60,
         sink: true,
         starts: 0,
+        backlog: 0,
         daemon: env!("CARGO_BIN_EXE_sunledger").into(),
         dir: std::env::temp_dir(),
     };
@@ -107,6 +112,7 @@ fn arguments(mut words: impl Iterator<Item = String>) -> Arguments {
             "--seconds" => arguments.seconds = number(value()) as i64,
             "--faults" => faults_pct = number(value()) as usize,
             "--no-sink" => arguments.sink = false,
+            "--backlog" => arguments.backlog = number(value()) as usize,
             "--starts" => arguments.starts = number(value()) as usize,
             "--daemon" => arguments.daemon = value().into(),
             "--dir" => arguments.dir = value().into(),
@@ -181,6 +187,10 @@ fn serve(task: impl Future<Output = std::io::Result<()>>) {
 fn measure(arguments: &Arguments) {
     report::machine(&arguments.daemon);
     for (name, size) in &arguments.sizes {
+        if arguments.backlog > 0 {
+            drain::measure(arguments, name, size, arguments.backlog);
+            continue;
+        }
         let figures = load(arguments, size);
         report::print(name, size, arguments.seconds, &figures);
     }

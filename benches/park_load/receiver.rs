@@ -4,8 +4,9 @@
 //! It gets what the daemon knows to be on its disk, so the age of a reading here
 //! bounds the age at which it was durable from above.
 //!
-//! Its first line of output is its port. Asked for a `report`, it says rows and
-//! the p50 and p99 age in seconds of the readings since the last `reset`.
+//! Its first line of output is its port. Asked for a `report`, it says rows and the p50,
+//! p99 and greatest age in seconds of the readings since the last `reset`. Told `since MS`,
+//! it counts readings from before apart: `old` says how many, and in how many seconds.
 
 use std::cell::RefCell;
 use std::io::{self, Read as _};
@@ -18,40 +19,77 @@ use tokio::net::{TcpListener, TcpStream};
 use super::ages::{Ages, reading_ms};
 use super::process::{line, orders};
 
+/// What has come.
+struct Come {
+    ages: Ages,
+    /// Readings from before are old.
+    since_ms: i64,
+    old: u64,
+    /// When the first and the last of them came.
+    old_ms: Option<(i64, i64)>,
+}
+
+impl Come {
+    fn since(since_ms: i64) -> Self {
+        Self {
+            ages: Ages::new(),
+            since_ms,
+            old: 0,
+            old_ms: None,
+        }
+    }
+
+    fn add(&mut self, at_ms: i64, now_ms: i64) {
+        if at_ms >= self.since_ms {
+            self.ages.add(now_ms - at_ms);
+            return;
+        }
+        self.old += 1;
+        self.old_ms = Some((self.old_ms.map_or(now_ms, |(first, _)| first), now_ms));
+    }
+}
+
 /// Serves until its input ends.
 pub async fn serve() -> io::Result<()> {
-    let ages = Rc::new(RefCell::new(Ages::new()));
+    let come = Rc::new(RefCell::new(Come::since(i64::MIN)));
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     line(&format!("port {}", listener.local_addr()?.port()));
-    let into = Rc::clone(&ages);
+    let into = Rc::clone(&come);
     tokio::task::spawn_local(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let ages = Rc::clone(&into);
+            let come = Rc::clone(&into);
             tokio::task::spawn_local(async move {
-                let _ = take(stream, &ages).await;
+                let _ = take(stream, &come).await;
             });
         }
     });
     let mut orders = orders();
     while let Some(order) = orders.recv().await {
         if order == "report" {
-            let ages = ages.borrow();
-            let quantile = |part| ages.quantile(part).unwrap_or(f64::NAN);
+            let come = come.borrow();
+            let quantile = |part| come.ages.quantile(part).unwrap_or(f64::NAN);
             line(&format!(
-                "{} {} {}",
-                ages.total(),
+                "{} {} {} {}",
+                come.ages.total(),
                 quantile(0.5),
-                quantile(0.99)
+                quantile(0.99),
+                quantile(1.0)
             ));
+        } else if order == "old" {
+            let come = come.borrow();
+            let (first, last) = come.old_ms.unwrap_or_default();
+            line(&format!("{} {}", come.old, (last - first) as f64 / 1_000.0));
         } else {
-            *ages.borrow_mut() = Ages::new();
+            let since = order.strip_prefix("since ").map(str::parse);
+            let since = since.transpose().map_err(io::Error::other)?;
+            *come.borrow_mut() = Come::since(since.unwrap_or(i64::MIN));
             line("done");
         }
     }
     Ok(())
 }
 
-async fn take(stream: TcpStream, ages: &RefCell<Ages>) -> io::Result<()> {
+async fn take(stream: TcpStream, come: &RefCell<Come>) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     let (mut head, mut body, mut text) = (String::new(), Vec::new(), Vec::new());
     loop {
@@ -82,7 +120,7 @@ async fn take(stream: TcpStream, ages: &RefCell<Ages>) -> io::Result<()> {
         }
         let text = std::str::from_utf8(&text).map_err(io::Error::other)?;
         for at in text.lines().filter_map(reading_ms) {
-            ages.borrow_mut().add(now_ms - at);
+            come.borrow_mut().add(at, now_ms);
         }
     }
 }

@@ -13,7 +13,7 @@ pub struct Figures {
     pub cpu_s: f64,
     pub usage: Usage,
     pub first_poll_ms: f64,
-    /// Readings that arrived, p50 and p99 of their age.
+    /// Readings that arrived, p50, p99 and most of their age.
     pub received: Option<Vec<f64>>,
     pub stopped: Duration,
 }
@@ -80,7 +80,7 @@ pub fn print(name: &str, size: &Size, seconds: i64, figures: &Figures) {
         age(0.99),
         limit("below 1.5".to_owned()),
     );
-    if let Some([rows, p50, p99]) = figures.received.as_deref() {
+    if let Some([rows, p50, p99, _]) = figures.received.as_deref() {
         row("age when delivered, p50, s", format!("{p50:.3}"), None);
         row("age when delivered, p99, s", format!("{p99:.3}"), None);
         row("readings delivered", format!("{rows:.0}"), None);

@@ -17,7 +17,7 @@ pub const USER: &str = "park";
 pub const PASSWORD: &str = "the-password-of-the-test";
 
 /// Measurement and tags, field, milliseconds.
-type Place = (String, Vec<(String, String)>, String, i64);
+pub type Place = (String, Vec<(String, String)>, String, i64);
 
 /// A server that runs; what it stores goes with it.
 pub struct Influxd {
@@ -88,7 +88,7 @@ impl Influxd {
     }
 
     /// Everything that it has.
-    async fn stored(&self) -> BTreeMap<Place, f64> {
+    pub async fn stored(&self) -> BTreeMap<Place, f64> {
         let answer = self.ask("SELECT * FROM /.*/ GROUP BY *").await.unwrap();
         let mut stored = BTreeMap::new();
         let none = Vec::new();

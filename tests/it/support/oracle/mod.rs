@@ -19,6 +19,7 @@ use self::issuer::Issuer;
 use self::judge::{Journaled, Judge};
 use super::http::try_get;
 use super::influx::{BUCKET, Influx, Next, ORG, Shelf, State, TOKEN, Value};
+use super::influxd::{DATABASE, Influxd, PASSWORD, USER};
 use super::peer::free_port;
 use super::victoria::Victoria;
 
@@ -30,7 +31,7 @@ const TWELVE_DIGITS: f64 = 1e-12 + f64::EPSILON;
 /// The file of the ledger.
 const LEDGER: &str = "ledger.sqlite";
 /// Receivers.
-const SINKS: usize = 2;
+const SINKS: usize = 4;
 /// Bytes of a block: its header, and a row under compression.
 const LEAST_BLOCK: u64 = 44 + 60;
 
@@ -245,6 +246,23 @@ fn to_twelve_digits(held: &Value, sent: &Value) -> bool {
     (held - sent).abs() <= TWELVE_DIGITS * sent.abs()
 }
 
+/// What InfluxDB 1 holds: all of it as floats, whose last digit its JSON rounds.
+async fn held_by_old(influxd: &Influxd) -> Shelf {
+    let stored = influxd.stored().await.into_iter();
+    stored
+        .map(|((measurement, tags, field, time_ms), value)| {
+            let time_ns = time_ms * 1_000_000;
+            let key = super::influx::Key {
+                measurement,
+                tags,
+                field,
+                time_ns,
+            };
+            (key, Value::Float(value))
+        })
+        .collect()
+}
+
 /// What VictoriaMetrics holds, under the keys of the rows. Measurement and field are one
 /// name there, which is taken apart with the help of the keys that were sent.
 async fn held_by(victoria: &Victoria, sent: &Shelf) -> Shelf {
@@ -280,24 +298,36 @@ async fn held_by(victoria: &Victoria, sent: &Shelf) -> Shelf {
 pub async fn run(trial: &Trial) -> Verdict {
     let issuer = Issuer::start().await;
     let influx = Influx::start().await;
+    let newer = Influx::start().await;
+    let older = Influxd::start().await;
+    older.create_database().await;
     let victoria = Victoria::anywhere().await;
     let dir = tempfile::tempdir().unwrap();
     let token = dir.path().join("token");
     std::fs::write(&token, TOKEN).unwrap();
     restrict(&token);
     let port = free_port();
-    let sink = |name: &str, url: &str| {
-        format!(
-            "[sink.{name}.influx]\nurl = \"{url}\"\norg = \"{ORG}\"\nbucket = \"{BUCKET}\"\ntoken = {{ file = \"{}\" }}\n",
-            token.display()
-        )
-    };
+    let password = dir.path().join("password");
+    std::fs::write(&password, PASSWORD).unwrap();
+    restrict(&password);
+    let secret = |path: &Path| format!("{{ file = \"{}\" }}", path.display());
+    let sinks = format!(
+        "[sink.cruel.influx]\nurl = \"{}\"\norg = \"{ORG}\"\nbucket = \"{BUCKET}\"\ntoken = {}\n\
+         [sink.newer.influx3]\nurl = \"{}\"\ndatabase = \"{BUCKET}\"\ntoken = {}\n\
+         [sink.older.influx1]\nurl = \"{}\"\ndatabase = \"{DATABASE}\"\nuser = \"{USER}\"\npassword = {}\n\
+         [sink.victoria.victoria_metrics]\nurl = \"{}\"\n",
+        influx.url(),
+        secret(&token),
+        newer.url(),
+        secret(&token),
+        older.base(),
+        secret(&password),
+        victoria.base()
+    );
     let config = format!(
         "[park]\nid = \"oracle\"\ntime_zone = \"Asia/Shanghai\"\nsettlement_interval = \"1min\"\n\
-         latitude = 39.19\nlongitude = 113.26\n[store]\ndir = \"{}\"\n[web]\nlisten = \"127.0.0.1:{port}\"\n{}{}{}",
+         latitude = 39.19\nlongitude = 113.26\n[store]\ndir = \"{}\"\n[web]\nlisten = \"127.0.0.1:{port}\"\n{sinks}{}",
         dir.path().join("data").display(),
-        sink("cruel", &influx.url()),
-        sink("victoria", victoria.base()),
         issuer.config()
     );
     std::fs::write(dir.path().join("park.toml"), config).unwrap();
@@ -311,11 +341,14 @@ pub async fn run(trial: &Trial) -> Verdict {
     let mut judge = Judge::new(&issuer);
     let mut verdict = Verdict::default();
     for life in 0..trial.kills {
-        influx.script(
-            (0..dice.below(4))
-                .map(|_| misfortune(&mut dice))
-                .collect::<Vec<_>>(),
-        );
+        for receiver in [&influx, &newer] {
+            let misfortunes = dice.below(4);
+            receiver.script(
+                (0..misfortunes)
+                    .map(|_| misfortune(&mut dice))
+                    .collect::<Vec<_>>(),
+            );
+        }
         verdict.slowest_start = verdict.slowest_start.max(rig.start().await);
         // At least one commit, and then any part of a second or two.
         let before = rig.promised().await;
@@ -344,6 +377,7 @@ pub async fn run(trial: &Trial) -> Verdict {
     }
     // Every misfortune is over; all that was journaled until now has to arrive.
     influx.state().script.clear();
+    newer.state().script.clear();
     rig.start().await;
     let last = *Journaled::read(&rig.data()).0.keys().next_back().unwrap();
     let begun = Instant::now();
@@ -375,13 +409,16 @@ pub async fn run(trial: &Trial) -> Verdict {
     rig.kill().await;
     // What the last life added on its own may have arrived or not.
     judge.sees(&Journaled::read(&rig.data()));
-    {
-        let state: &mut State = &mut influx.state();
-        assert!(state.torn.is_empty(), "{:?}", state.torn);
-        verdict.refused = state.writes.iter().filter(|it| it.status != 204).count();
-        arrived.holds_all("cruel", state.shelf(), exactly);
-        judge.invented_nothing("cruel", state.shelf());
+    for (name, receiver) in [("cruel", &influx), ("newer", &newer)] {
+        let state: &mut State = &mut receiver.state();
+        assert!(state.torn.is_empty(), "{name}: {:?}", state.torn);
+        verdict.refused += state.writes.iter().filter(|it| it.status != 204).count();
+        arrived.holds_all(name, state.shelf(), exactly);
+        judge.invented_nothing(name, state.shelf());
     }
+    let held = held_by_old(&older).await;
+    arrived.holds_all("older", &held, to_twelve_digits);
+    judge.invented_nothing("older", &held);
     let held = held_by(&victoria, judge.all()).await;
     arrived.holds_all("victoria", &held, to_twelve_digits);
     judge.invented_nothing("victoria", &held);
