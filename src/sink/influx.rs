@@ -1,6 +1,6 @@
 //! The bulk sender: journal to a database that takes line protocol.
 //!
-//! Two lanes ([`lane`](super::lane)) send through one courier: the front what is new, the
+//! Two lanes (`lane`) send through one courier: the front what is new, the
 //! rear what waited while the server was away, at a bounded rate, each in the order of
 //! time. While little waits there is only the front. What differs between databases is in
 //! [`dialect`](super::dialect) and [`answer`](super::answer).

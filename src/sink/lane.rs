@@ -1,6 +1,6 @@
 //! A lane of a sink: from blocks to settled rows.
 //!
-//! Blocks are joined to batches, compressed and posted; [`answer`](super::answer) says
+//! Blocks are joined to batches, compressed and posted; [`answer`] says
 //! what an answer means and [`Search`] which rows go next. **A block counts as settled
 //! when each of its rows is stored or set aside on disk, and never before.** A request
 //! whose answer is lost may have been stored; the same bytes go out again, which changes

@@ -15,12 +15,12 @@
 //! |---|---|
 //! | [`influx`] | the bulk sender to InfluxDB 1, 2, 3 and VictoriaMetrics |
 //! | [`dialect`] | what differs between them: address, login |
-//! | [`lane`] | one of its two lanes: what is new, and what waited |
-//! | [`aside`] | what becomes of the rows that a server does not take |
-//! | [`shared`] | what the two lanes have in common |
-//! | [`progress`] | how far both have come: pure |
-//! | [`courier`] | the requests of both, and what is known of the server |
-//! | [`gate`] | when a request may go |
+//! | `lane` | one of its two lanes: what is new, and what waited |
+//! | `aside` | what becomes of the rows that a server does not take |
+//! | `shared` | what the two lanes have in common |
+//! | `progress` | how far both have come: pure |
+//! | `courier` | the requests of both, and what is known of the server |
+//! | `gate` | when a request may go |
 //! | [`answer`] | what an answer means: pure |
 //! | [`batch`] | blocks joined for one request |
 //! | [`suspect`] | a series at which a server fails, told from a server in trouble |
