@@ -9,6 +9,7 @@
 mod clock;
 mod daemon;
 mod disk;
+mod full;
 mod machine;
 mod manager;
 mod stop;

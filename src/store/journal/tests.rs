@@ -179,7 +179,7 @@ fn a_flipped_bit_costs_the_block_that_it_hits_and_no_other() {
     drop(journal);
     let files = segment_files(dir.path());
     let mut dice = Dice(20_260_603);
-    for trial in 0..600 {
+    for trial in 0..1_000 {
         let path = &files[usize::try_from(dice.below(len_u64(files.len()))).unwrap()];
         let whole = fs::read(path).unwrap();
         let byte = dice.below(len_u64(whole.len()));

@@ -179,3 +179,72 @@ fn where_recording_stops_the_floor_stops_it_too() {
     let (mut store, _) = open(stops(0));
     store.commit(&batch(0), now).unwrap();
 }
+
+#[test]
+fn a_day_without_a_receiver_stays_within_the_bound_and_every_lost_point_is_counted() {
+    // The disk is in memory: a day of commits would be a day of waiting for another one.
+    let dir = tempfile::tempdir_in("/dev/shm").unwrap();
+    const BOUND: u64 = 256 << 10;
+    const EVERY_S: i64 = 10;
+    let (clock, mut counted, mut committed) = (Clock::new(), 0, 0);
+    let bounded = Settings {
+        max_bytes: BOUND,
+        sinks: vec!["away".to_owned()],
+        ..settings(dir.path())
+    };
+    let (mut store, _) = open(bounded.clone());
+    let on_disk = || -> u64 {
+        let files = fs::read_dir(dir.path().join("journal")).unwrap();
+        files
+            .map(|file| file.unwrap().metadata().unwrap().len())
+            .sum()
+    };
+    let mut last_seq = 0;
+    for tick in 0..86_400 / EVERY_S {
+        let second = tick * EVERY_S;
+        #[allow(clippy::cast_precision_loss)]
+        let done = store
+            .commit(&batch(second), clock.after(second as f64))
+            .unwrap();
+        last_seq = done.seq;
+        committed += 2;
+        if let Some(dropped) = done.dropped {
+            assert!(dropped.until < at(second) && dropped.from <= dropped.until);
+            counted += dropped.points;
+        }
+        assert!(on_disk() <= BOUND, "{second}: {} bytes", on_disk());
+        // A box that is restarted each hour meanwhile.
+        if second % 3_600 == 0 {
+            drop(store);
+            store = open(bounded.clone()).0;
+            if let Some(dropped) = store
+                .commit(&batch(second + 1), clock.after(0.0))
+                .unwrap()
+                .dropped
+            {
+                counted += dropped.points;
+            }
+            committed += 2;
+        }
+    }
+    assert!(
+        counted > 0 && counted == store.stats().dropped_points(),
+        "{counted}"
+    );
+    let mut reader = Reader::new(dir.path()).unwrap();
+    let backlog = reader.backlog(0).unwrap();
+    assert_eq!(
+        backlog.points + counted,
+        committed,
+        "what is not there is counted"
+    );
+    // What is there is the end of the day, without a gap.
+    let (mut seq, mut seen) = (0, Vec::new());
+    while let Some(block) = reader.next_after(seq, None).unwrap() {
+        seq = block.seq;
+        seen.push(seq);
+    }
+    assert_eq!(seq, last_seq);
+    assert!(seen.windows(2).all(|pair| pair[1] == pair[0] + 1));
+    assert_eq!(u64::try_from(seen.len()).unwrap() * 2, backlog.points);
+}

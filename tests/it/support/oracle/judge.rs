@@ -47,6 +47,16 @@ impl Journaled {
         Self(blocks)
     }
 
+    /// The last block that a store has, also while it is written.
+    pub fn last(data: &Path) -> u64 {
+        let mut reader = Reader::new(data).unwrap();
+        let mut seq = 0;
+        while let Some(block) = reader.next_after(seq, None).unwrap() {
+            seq = block.seq;
+        }
+        seq
+    }
+
     pub fn values(&self) -> impl Iterator<Item = &(Key, Value)> {
         self.0.values().flatten()
     }

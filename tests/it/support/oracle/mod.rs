@@ -28,6 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// What is left out of one value by a receiver that keeps twelve digits.
 const TWELVE_DIGITS: f64 = 1e-12 + f64::EPSILON;
 
+/// Of so many lives one is long.
+const LONG_EVERY: u64 = 7;
 /// The file of the ledger.
 const LEDGER: &str = "ledger.sqlite";
 /// Receivers.
@@ -150,6 +152,19 @@ impl Rig {
         live["stored_until"].as_str()?.parse().ok()
     }
 
+    /// Waits until the books say that every sink has a block.
+    async fn until_delivered(&self, seq: u64) {
+        let begun = Instant::now();
+        while self.least_cursor() < seq {
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "it does not arrive\n{}",
+                self.log()
+            );
+            sleep(Duration::from_millis(200)).await;
+        }
+    }
+
     /// How far the slowest sink has come; the books follow within seconds.
     fn least_cursor(&self) -> u64 {
         let ledger = LedgerReader::open(&self.data()).unwrap();
@@ -208,28 +223,43 @@ fn harm(data: &Path, harm: Harm, dice: &mut Dice) -> usize {
     }
 }
 
-/// A misfortune of a receiver.
-fn misfortune(dice: &mut Dice) -> Next {
+/// Every misfortune of a receiver that is known.
+fn misfortunes() -> Vec<Next> {
     let words = |status: u16, headers: Vec<(&'static str, String)>, body: &str| {
         Next::Answer(status, headers, body.to_owned())
     };
-    match dice.below(8) {
-        0 | 1 => Next::StoreAndDrop,
-        2 => Next::Drop,
-        3 => words(503, vec![("Retry-After", "1".to_owned())], "busy"),
-        4 => words(
+    vec![
+        Next::StoreAndDrop,
+        Next::Drop,
+        words(503, vec![("Retry-After", "1".to_owned())], "busy"),
+        words(
             500,
             vec![],
             r#"{"code":"internal error","message":"timeout"}"#,
         ),
-        5 => words(200, vec![], "<html>Please sign in to the network.</html>"),
-        6 => words(
+        words(200, vec![], "<html>Please sign in to the network.</html>"),
+        words(
             413,
             vec![],
             r#"{"code":"request too large","message":"too large"}"#,
         ),
-        _ => Next::Slow(Duration::from_millis(300)),
+        Next::Slow(Duration::from_millis(300)),
+    ]
+}
+
+/// What a receiver meets in a life: some of them, or each of them once.
+fn fate(dice: &mut Dice, is_long: bool) -> Vec<Next> {
+    let mut all = misfortunes();
+    let mut met = Vec::new();
+    let most = if is_long {
+        all.len() as u64
+    } else {
+        dice.below(4)
+    };
+    while (met.len() as u64) < most {
+        met.push(all.swap_remove(usize::try_from(dice.below(all.len() as u64)).unwrap()));
     }
+    met
 }
 
 fn exactly(held: &Value, sent: &Value) -> bool {
@@ -341,13 +371,10 @@ pub async fn run(trial: &Trial) -> Verdict {
     let mut judge = Judge::new(&issuer);
     let mut verdict = Verdict::default();
     for life in 0..trial.kills {
+        // Most lives are too short for the books to say how far the sinks have come.
+        let is_long = life % LONG_EVERY == LONG_EVERY - 1;
         for receiver in [&influx, &newer] {
-            let misfortunes = dice.below(4);
-            receiver.script(
-                (0..misfortunes)
-                    .map(|_| misfortune(&mut dice))
-                    .collect::<Vec<_>>(),
-            );
+            receiver.script(fate(&mut dice, is_long));
         }
         verdict.slowest_start = verdict.slowest_start.max(rig.start().await);
         // At least one commit, and then any part of a second or two.
@@ -362,6 +389,18 @@ pub async fn run(trial: &Trial) -> Verdict {
             sleep(Duration::from_millis(20)).await;
         }
         sleep(Duration::from_millis(dice.below(1_700))).await;
+        if is_long {
+            let met = || influx.state().script.is_empty() && newer.state().script.is_empty();
+            while !met() {
+                assert!(
+                    begun.elapsed() < PATIENCE,
+                    "it does not send\n{}",
+                    rig.log()
+                );
+                sleep(Duration::from_millis(50)).await;
+            }
+            rig.until_delivered(Journaled::last(&rig.data())).await;
+        }
         let promised = rig.promised().await.expect("something is stored");
         rig.kill().await;
         let journal = Journaled::read(&rig.data());
@@ -379,32 +418,15 @@ pub async fn run(trial: &Trial) -> Verdict {
     influx.state().script.clear();
     newer.state().script.clear();
     rig.start().await;
-    let last = *Journaled::read(&rig.data()).0.keys().next_back().unwrap();
-    let begun = Instant::now();
-    while rig.least_cursor() < last {
-        assert!(
-            begun.elapsed() < PATIENCE,
-            "it does not arrive\n{}",
-            rig.log()
-        );
-        sleep(Duration::from_millis(200)).await;
-    }
+    rig.until_delivered(Journaled::last(&rig.data())).await;
     // Nothing new is said, so that what is journaled and what has arrived become the same.
     rig.kill().await;
     issuer.fall_silent();
     let journal = Journaled::read(&rig.data());
     judge.sees(&journal);
-    let last = *journal.0.keys().next_back().unwrap();
     rig.start().await;
-    let begun = Instant::now();
-    while rig.least_cursor() < last {
-        assert!(
-            begun.elapsed() < PATIENCE,
-            "it does not arrive\n{}",
-            rig.log()
-        );
-        sleep(Duration::from_millis(200)).await;
-    }
+    rig.until_delivered(*journal.0.keys().next_back().unwrap())
+        .await;
     let arrived = judge.clone();
     rig.kill().await;
     // What the last life added on its own may have arrived or not.
