@@ -1,5 +1,6 @@
 //! A file system of 64 MiB of its own, filled by somebody else to the last byte: what is
-//! heard meanwhile waits, and is recorded when there is room again, without a restart.
+//! heard meanwhile waits, and is recorded when there is room again, without a restart. The
+//! same on a disk that is said to be full, for machines that let nobody mount.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::time::{Duration, Instant, sleep};
 
 use super::PATIENCE;
+use super::machine::Machine;
 use crate::support::http::try_get;
 use crate::support::oracle::issuer::{Issuer, QUANTITIES};
 use crate::support::peer::free_port;
@@ -23,29 +25,58 @@ const FULL_S: i64 = 5;
 struct Box {
     child: Child,
     address: SocketAddr,
-    /// The file system, as only the daemon and whoever looks through it sees it.
-    disk: PathBuf,
+    store: PathBuf,
     log: PathBuf,
+    disk: Disk,
+}
+
+enum Disk {
+    /// A file that fills a file system, as whoever looks through the daemon sees it.
+    Own(PathBuf),
+    /// Calls that are answered as if there were no room.
+    Said(Machine),
+}
+
+/// What mounts a file system of 64 MiB at a place that only what follows can see.
+fn mounted(place: &Path) -> std::process::Command {
+    let mut command = std::process::Command::new("unshare");
+    let mount = "mount -t tmpfs -o size=64m tmpfs \"$0\" && exec \"$@\"";
+    command
+        .args(["--map-root-user", "--mount", "sh", "-c", mount])
+        .arg(place);
+    command
+}
+
+/// Whether this machine lets us mount one.
+fn may_mount(place: &Path) -> bool {
+    let tried = mounted(place).arg("true").output();
+    tried.is_ok_and(|done| done.status.success())
 }
 
 impl Box {
-    /// Starts a daemon whose store is on a file system that goes with it.
-    fn start(dir: &Path, issuer: &Issuer) -> Self {
-        let (disk, port) = (dir.join("disk"), free_port());
-        std::fs::create_dir(&disk).unwrap();
+    /// Starts a daemon whose store is on a disk that can be filled.
+    fn start(dir: &Path, issuer: &Issuer, own: bool) -> Self {
+        let (place, port) = (dir.join("disk"), free_port());
         let config = format!(
             "[park]\nid = \"full\"\ntime_zone = \"Asia/Shanghai\"\nlatitude = 39.19\nlongitude = 113.26\n\
              [store]\ndir = \"{}/store\"\nfree_floor = \"0B\"\n[web]\nlisten = \"127.0.0.1:{port}\"\n{}",
-            disk.display(),
+            place.display(),
             issuer.config()
         );
         std::fs::write(dir.join("park.toml"), config).unwrap();
         let log = dir.join("log");
-        let mount = "mount -t tmpfs -o size=64m tmpfs \"$0\" && exec \"$@\"";
-        let child = Command::new("unshare")
-            .args(["--map-root-user", "--mount", "sh", "-c", mount])
-            .arg(&disk)
-            .arg(env!("CARGO_BIN_EXE_sunledger"))
+        let program = env!("CARGO_BIN_EXE_sunledger");
+        let machine = Machine::new(&place);
+        let mut command = if own {
+            let mut command = mounted(&place);
+            command.arg(program);
+            Command::from(command)
+        } else {
+            let mut command = Command::new(program);
+            command.envs(machine.environment());
+            command
+        };
+        let child = command
             .args(["run", "--log-format", "text", "--config"])
             .arg(dir.join("park.toml"))
             .stdout(Stdio::null())
@@ -53,12 +84,40 @@ impl Box {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let seen = format!("/proc/{}/root{}", child.id().unwrap(), disk.display());
+        let seen = match own {
+            true => format!("/proc/{}/root{}", child.id().unwrap(), place.display()).into(),
+            false => place,
+        };
         Self {
             child,
             address: SocketAddr::from(([127, 0, 0, 1], port)),
-            disk: seen.into(),
+            store: seen.join("store"),
             log,
+            disk: match own {
+                true => Disk::Own(seen.join("filler")),
+                false => Disk::Said(machine),
+            },
+        }
+    }
+
+    /// Somebody else takes what is left, byte by byte at the end.
+    fn fill(&self) {
+        match &self.disk {
+            Disk::Own(filler) => {
+                let mut file = std::fs::File::create(filler).unwrap();
+                for piece in [1 << 20, 4_096, 1] {
+                    let bytes = vec![7; piece];
+                    while file.write_all(&bytes).is_ok() {}
+                }
+            }
+            Disk::Said(machine) => machine.breaks(&["write enospc".to_owned()]),
+        }
+    }
+
+    fn make_room(&self) {
+        match &self.disk {
+            Disk::Own(filler) => std::fs::remove_file(filler).unwrap(),
+            Disk::Said(machine) => machine.is_well(),
         }
     }
 
@@ -92,7 +151,7 @@ impl Box {
 
     /// Every number that the journal has of one place, by time.
     fn numbers(&self, meter: &str, field: &str) -> Vec<f64> {
-        let mut reader = Reader::new(&self.disk.join("store")).unwrap();
+        let mut reader = Reader::new(&self.store).unwrap();
         let (mut numbers, mut seq) = (Vec::new(), 0);
         while let Some(block) = reader.next_after(seq, None).unwrap() {
             seq = block.seq;
@@ -119,18 +178,22 @@ fn time(live: &serde_json::Value, key: &str) -> Option<Timestamp> {
 #[tokio::test]
 async fn a_file_system_that_is_filled_to_the_last_byte_loses_nothing_of_what_is_heard_meanwhile() {
     let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("disk")).unwrap();
+    if may_mount(&dir.path().join("disk")) {
+        loses_nothing(dir.path(), true).await;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("disk")).unwrap();
+    loses_nothing(dir.path(), false).await;
+}
+
+async fn loses_nothing(dir: &Path, own: bool) {
     let issuer = Issuer::start().await;
-    let mut daemon = Box::start(dir.path(), &issuer);
+    let mut daemon = Box::start(dir, &issuer, own);
     daemon
         .until("it stores", |live| time(live, "stored_until").is_some())
         .await;
-    // Somebody else takes what is left, byte by byte at the end.
-    let filler = daemon.disk.join("filler");
-    let mut file = std::fs::File::create(&filler).unwrap();
-    for piece in [1 << 20, 4_096, 1] {
-        let bytes = vec![7; piece];
-        while file.write_all(&bytes).is_ok() {}
-    }
+    daemon.fill();
     let begun = Instant::now();
     while daemon.ready().await != 503 {
         assert!(begun.elapsed() < PATIENCE, "{}", daemon.said());
@@ -160,8 +223,7 @@ async fn a_file_system_that_is_filled_to_the_last_byte_loses_nothing_of_what_is_
             .all(|it| it["quality"] == "good")
     );
     // There is room again.
-    drop(file);
-    std::fs::remove_file(&filler).unwrap();
+    daemon.make_room();
     let shown = time(&still, "at").unwrap();
     daemon
         .until("it stores again", |live| {
