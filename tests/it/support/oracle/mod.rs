@@ -30,6 +30,10 @@ const TWELVE_DIGITS: f64 = 1e-12 + f64::EPSILON;
 
 /// Of so many lives one is long.
 const LONG_EVERY: u64 = 7;
+/// Requests that are not taken then, more than a life has time for.
+const UNTAKEN: usize = 100;
+/// Blocks after which the books have been written for sure.
+const BLOCKS_OF_A_LEDGER: u64 = 7;
 /// The file of the ledger.
 const LEDGER: &str = "ledger.sqlite";
 /// Receivers.
@@ -374,6 +378,7 @@ pub async fn run(trial: &Trial) -> Verdict {
         // Most lives are too short for the books to say how far the sinks have come.
         let is_long = life % LONG_EVERY == LONG_EVERY - 1;
         for receiver in [&influx, &newer] {
+            receiver.state().script.clear();
             receiver.script(fate(&mut dice, is_long));
         }
         verdict.slowest_start = verdict.slowest_start.max(rig.start().await);
@@ -400,6 +405,19 @@ pub async fn run(trial: &Trial) -> Verdict {
                 sleep(Duration::from_millis(50)).await;
             }
             rig.until_delivered(Journaled::last(&rig.data())).await;
+            // It ends while nothing is taken, after the books have said how far the sinks are.
+            for receiver in [&influx, &newer] {
+                receiver.script(std::iter::repeat_n(Next::Drop, UNTAKEN));
+            }
+            let untaken = Journaled::last(&rig.data()) + BLOCKS_OF_A_LEDGER;
+            while Journaled::last(&rig.data()) < untaken {
+                assert!(
+                    begun.elapsed() < PATIENCE,
+                    "nothing is stored\n{}",
+                    rig.log()
+                );
+                sleep(Duration::from_millis(100)).await;
+            }
         }
         let promised = rig.promised().await.expect("something is stored");
         rig.kill().await;
