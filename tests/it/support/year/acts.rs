@@ -270,14 +270,19 @@ impl Run {
             return self.fail(format!("{id}: no entry at {}", self.at(ms)));
         };
         let energy = |entry: &Entry| entry.energy.map_or(0, |energy| energy.0);
-        if now.quality != Quality::Manual || energy(&now) < energy(&before) {
+        // Under another ratio it was too much or too little; what is held back is too little.
+        let is_mended = match ratio {
+            true => energy(&now) != energy(&before),
+            false => energy(&now) >= energy(&before),
+        };
+        if now.quality != Quality::Manual || !is_mended {
             self.fail(format!("{id}: {before:?} became {now:?}"));
         }
         let flowed = |at: usize| self.accounts[index].ground.flowed[at];
         let whole = (flowed(interval(ms) + 1) - flowed(interval(ms))) / UWMS_PER_MWH;
         // Nobody can see that a ratio is another one.
-        let held_back = ratio || before.quality == Quality::Suspect;
-        if !held_back || i128::from(energy(&before)) > whole {
+        let is_suspect = before.quality == Quality::Suspect;
+        if !ratio && (!is_suspect || i128::from(energy(&before)) > whole) {
             self.fail(format!(
                 "{id}: {before:?} was not held back, of {whole} mWh"
             ));
